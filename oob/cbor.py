@@ -1,0 +1,101 @@
+"""Deterministic CBOR (RFC 8949, section 4.2.1), bounded on the way in.
+
+What decodes here re-encodes to the same bytes, so transcripts may be computed over either. The data model is the one
+of this protocol: integers of 64 bits, byte and text strings, booleans, null, arrays, and maps with plain keys.
+"""
+
+from typing import Any, NoReturn
+
+import cbor2
+
+from oob.errors import PeerError
+
+MAX_LENGTH = 16384
+MAX_DEPTH = 8
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise TypeError("CBOR of this protocol holds no tags")
+
+
+# cbor2 would build regular expressions, dates and big numbers out of tags; no structure of ours has a tag.
+_NO_TAGS = dict.fromkeys(
+    (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799), _refuse
+)
+
+
+def encode(value: object) -> bytes:
+    """Encode one item deterministically; TypeError for a type outside the data model.
+
+    Done here, since cbor2 only knows the key order of RFC 7049, and sets up an encoder for each of many small items.
+    """
+    if type(value) is int and 0 <= value < 24:  # the labels and lengths of the key schedule
+        return _BYTE[value]
+    if isinstance(value, bytes):
+        return _head(0x40, len(value)) + value
+    if value is None or value is False or value is True:
+        return _SIMPLE[value]
+    if isinstance(value, int) and -(2**64) <= value < 2**64:
+        return _head(0x00, value) if value >= 0 else _head(0x20, -1 - value)
+    if isinstance(value, str):
+        text = value.encode()
+        return _head(0x60, len(text)) + text
+    if isinstance(value, (list, tuple)):
+        return _head(0x80, len(value)) + encode_sequence(*value)
+    if isinstance(value, dict):
+        return _head(0xA0, len(value)) + b"".join(sorted([_key(key) + encode(value[key]) for key in value]))
+    raise TypeError(f"CBOR of this protocol holds no {type(value).__name__}")
+
+
+def encode_sequence(*values: object) -> bytes:
+    """Encode items one after the other as a CBOR sequence (RFC 8742); TypeError as in `encode`."""
+    return b"".join(map(encode, values))
+
+
+def decode(data: bytes) -> Any:  # noqa: ANN401  CBOR is dynamically typed; callers check
+    """Decode exactly one deterministically encoded item; PeerError for anything else."""
+    values = decode_sequence(data)
+    if len(values) != 1:
+        raise PeerError(f"CBOR: expected 1 item, found {len(values)}")
+    return values[0]
+
+
+def decode_sequence(data: bytes) -> list[Any]:
+    """Decode a CBOR sequence of at most 16,384 bytes and 8 levels; PeerError unless it is deterministically encoded."""
+    if len(data) > MAX_LENGTH:
+        raise PeerError(f"CBOR of {len(data)} bytes, at most {MAX_LENGTH} are accepted")
+    try:
+        # The sequence as one array of indefinite length. A break inside, or any other encoding that is not the
+        # deterministic one, does not come back out of `encode_sequence`.
+        values: list[Any] = cbor2.loads(
+            b"\x9f" + data + b"\xff",
+            tag_hook=_refuse,
+            semantic_decoders=_NO_TAGS,
+            max_depth=MAX_DEPTH + 1,
+            allow_duplicate_keys=False,
+        )
+        again = encode_sequence(*values)
+    except Exception as error:  # cbor2 lets ValueError, OverflowError and others through on hostile input
+        raise PeerError("malformed CBOR") from error
+    if again != data:
+        raise PeerError("CBOR is not deterministically encoded")
+    return values
+
+
+_BYTE = [bytes((byte,)) for byte in range(256)]
+_SIMPLE = {False: b"\xf4", True: b"\xf5", None: b"\xf6"}
+
+
+def _head(major: int, number: int) -> bytes:
+    if number < 24:
+        return _BYTE[major | number]
+    if number < 256:
+        return _BYTE[major | 24] + _BYTE[number]
+    info, width = (25, 2) if number < 2**16 else (26, 4) if number < 2**32 else (27, 8)
+    return _BYTE[major | info] + number.to_bytes(width, "big")
+
+
+def _key(key: object) -> bytes:
+    if isinstance(key, (bytes, str, int)):
+        return encode(key)
+    raise TypeError("CBOR of this protocol holds no such map key")

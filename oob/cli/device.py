@@ -1,0 +1,102 @@
+"""`oob device`: be a device, on this machine."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+from oob.cli.terminal import Terminal
+from oob.device import Device
+from oob.errors import AuthenticationError, OobError, UsageError
+from oob.pairing import Model, Passcode
+from oob.progress import Progress
+from oob.sim.page import DemoPage
+from oob.storage import exclusive, private_directory
+from oob.transport.socket import SocketListener
+
+
+async def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Offer pairing until stopped."""
+    host, port = parse_address(args.listen)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(exclusive(args.state))  # two devices on one state would double the guesses at a code
+        page = DemoPage(args.name, private_directory(args.state), host=host, port=port)
+        stack.push_async_callback(page.close)
+        device = Device(
+            args.name,
+            args.state,
+            page,
+            model=Model[args.model.upper()],
+            issuers=args.allow_issuer,
+            report=terminal.event,
+        )
+        listener = SocketListener(args.socket)
+        stack.push_async_callback(listener.close)
+        await listener.start()
+        if args.press:
+            device.offer.press()
+        _show_offer(device, terminal)
+        terminal.say(f"Pair:  oob pair --socket {args.socket} --issuer URL --root FILE")
+        stack.enter_context(_button(lambda: _press(device, terminal), terminal))
+        await device.serve(listener)
+    return 0
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Split "HOST:PORT"; UsageError if it is none."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise UsageError(f"{text!r} is not HOST:PORT", step="listen", remedy="For example 127.0.0.1:8443")
+    return host.strip("[]"), int(port)
+
+
+def _show_offer(device: Device, terminal: Terminal) -> None:
+    """Show what a person has to carry: this terminal is the device's screen."""
+    try:
+        device.offer.admit()
+    except AuthenticationError as error:
+        terminal.say(f"Not pairing: {error.cause}. Press Enter here, or start with --press, to pair anew.")
+        return
+    carried = device.offer.out_of_band()
+    if isinstance(carried, Passcode):
+        terminal.show(f"Passcode: {carried.display()}")
+        terminal.result({"who": "device", "step": "passcode", "detail": carried.digits})
+    else:
+        terminal.show(f"QR code: {carried.to_text()}")
+        terminal.result({"who": "device", "step": "bootstrap", "detail": carried.to_text()})
+
+
+def _press(device: Device, terminal: Terminal) -> None:
+    try:
+        device.offer.press()
+    except OobError as error:  # such as a full disk: the device goes on as it was
+        terminal.event(Progress("device", "not pressed", str(error)))
+        return
+    terminal.event(Progress("device", "pressed"))
+    _show_offer(device, terminal)
+
+
+@contextmanager
+def _button(press: Callable[[], None], terminal: Terminal) -> Iterator[None]:
+    """Take each line on stdin as a press of the device's button; without a terminal there is no button."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        yield
+        return
+    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def on_input() -> None:
+        if os.tcgetpgrp(stdin) != os.getpgrp():
+            return  # in the background: what is typed is for somebody else
+        if not os.read(stdin, 4096):
+            loop.remove_reader(stdin)  # Ctrl-D
+            return
+        press()
+
+    loop.add_reader(stdin, on_input)
+    terminal.say("Enter presses its button, Ctrl-C stops.")
+    try:
+        yield
+    finally:
+        loop.remove_reader(stdin)

@@ -1,0 +1,81 @@
+"""`oob pair`: pair with a device and see its page open."""
+
+import argparse
+import ssl
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from oob.cli.terminal import Terminal
+from oob.client import Pairing, pair, parse_out_of_band
+from oob.client.page import visit
+from oob.errors import OobError, UsageError
+from oob.pairing import Bootstrap, Passcode
+from oob.storage import private_directory, read
+from oob.transport.socket import connect
+
+QUESTION = "Passcode on the device (or the text of its QR code):"
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
+    """Ask for the passcode, and return what remains to be done."""
+    root = read_root(args.root)
+    text = terminal.ask(QUESTION)
+    if not text:
+        raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
+    return _run(args, terminal, root, parse_out_of_band(text))
+
+
+async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, out_of_band: Passcode | Bootstrap) -> int:
+    """Pair, and fetch the page once to show that it can be reached."""
+    pairing = await pair(
+        out_of_band,
+        issuer=args.issuer,
+        root=root,
+        token=read(args.token_file).decode("ascii", "replace").strip() if args.token_file else "",
+        directory=private_directory(args.state),  # before anybody is called who would wait for us
+        names=tuple(args.name),
+        address=args.address,
+        timeout=args.timeout,
+        link=await connect(args.socket) if args.socket is not None else None,
+        report=terminal.progress,
+    )
+    reachable = await _look(pairing, root, terminal)
+    terminal.result({**_describe(pairing), "reachable": reachable})
+    terminal.show(pairing.url)
+    return 0
+
+
+def read_root(path: Path) -> bytes:
+    """Return the root certificate in `path`, PEM or DER, as DER. Raises StorageError, UsageError."""
+    data = read(path)
+    try:
+        return ssl.PEM_cert_to_DER_cert(data.decode("ascii")) if data.lstrip().startswith(b"-----") else data
+    except ValueError as error:
+        raise UsageError(f"{path} is not a certificate", step="root", remedy="Use root.pem of the issuer") from error
+
+
+async def _look(pairing: Pairing, root: bytes, terminal: Terminal) -> bool:
+    """Fetch the page; that this machine cannot reach it makes the pairing no less done."""
+    try:
+        page = await visit(pairing, root)
+    except OobError as error:
+        terminal.say(f"Paired, but its page was not reached from here: {error}")
+        return False
+    terminal.say(f"HTTP {page.status} from {pairing.url}, over verified TLS.")
+    return True
+
+
+def _describe(pairing: Pairing) -> dict[str, object]:
+    return {
+        "device": pairing.device.hex(),
+        "name": pairing.name,
+        "model": pairing.model,
+        "strength": pairing.strength,
+        "bits": pairing.bits,
+        "mutual": pairing.mutual,
+        "names": list(pairing.names),
+        "url": pairing.url,
+        "address": pairing.address,
+        "certificate_sha256": pairing.leaf_hash.hex(),
+    }

@@ -1,0 +1,145 @@
+"""Authentication credentials and their identifiers (RFC 9528, section 3.5)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from oob import cbor
+from oob.cose import CoseKey
+from oob.cose.sign1 import Signer
+from oob.crypto import Algorithm, EcdhKey, Hash
+from oob.errors import PeerError, UsageError
+from oob.handshake.messages import ERR_CREDENTIAL, decode_identifier, encode_identifier
+
+KID, KCCS, X5CHAIN, X5T = 4, 14, 33, 34
+SUB, CNF, COSE_KEY = 2, 8, 1
+SHA_256_64 = -15
+MAX_SUBJECT = 64
+
+
+class UnknownCredential(PeerError):
+    """The peer refers to a credential that is not known here; ERR_CODE 3 (RFC 9528, section 6.4)."""
+
+    wire_code = ERR_CREDENTIAL
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A credential as both ends put it in the transcript.
+
+    `id_cred` is the encoded header map ID_CRED_x, `cred` the encoded CRED_x, `key` the public key it certifies and
+    `subject` the identity in it, "" where there is none.
+    """
+
+    id_cred: bytes
+    cred: bytes
+    key: CoseKey
+    subject: str = ""
+
+    @classmethod
+    def ccs(cls, claims: bytes, *, kid: bytes | None = None) -> "Credential":
+        """Make one of an encoded CWT Claims Set: by reference to `kid`, or sent by value when that is None."""
+        value = _claims(cbor.decode(claims))
+        id_cred = {KCCS: value} if kid is None else {KID: kid}
+        return cls(cbor.encode(id_cred), claims, _ccs_key(value), _subject(value))
+
+    @classmethod
+    def of_key(cls, key: CoseKey, *, subject: str = "", kid: bytes | None = None) -> "Credential":
+        """Dress a raw public key as a CWT Claims Set."""
+        claims: dict[int, Any] = {CNF: {COSE_KEY: key.encode()}}
+        if subject:
+            claims[SUB] = subject
+        return cls.ccs(cbor.encode(claims), kid=kid)
+
+    @classmethod
+    def x5t(cls, der: bytes) -> "Credential":
+        """Make one of a DER certificate, referred to by its truncated SHA-256 hash (RFC 9360, section 2)."""
+        digest = Hash.SHA256.digest(der)[:8]
+        return cls(cbor.encode({X5T: [SHA_256_64, digest]}), cbor.encode(der), CoseKey.of_certificate(der))
+
+    @classmethod
+    def x5chain(cls, der: bytes) -> "Credential":
+        """Make one of a single DER certificate that is sent by value; its issuer is for the application to check."""
+        return cls(cbor.encode({X5CHAIN: der}), cbor.encode(der), CoseKey.of_certificate(der))
+
+    @classmethod
+    def by_value(cls, id_cred: bytes) -> "Credential":
+        """Take the credential that an ID_CRED map carries; UnknownCredential if it only refers to one."""
+        match cbor.decode(id_cred):
+            case {14: dict(claims), **rest} if not rest:
+                return cls(id_cred, cbor.encode(claims), _ccs_key(_claims(claims)), _subject(claims))
+            case {33: bytes(der), **rest} if not rest:
+                return cls.x5chain(der)
+            case {4: _, **rest} | {34: _, **rest} if not rest:
+                raise UnknownCredential("the credential is not sent by value, and its reference is not known here")
+        raise PeerError("the credential is of an unsupported kind")
+
+    def hash(self) -> bytes:
+        """Return SHA-256 of CRED_x, 32 bytes, as bootstrap data carry it."""
+        return Hash.SHA256.digest(self.cred)
+
+    def compact_id(self) -> Any:  # noqa: ANN401
+        """Return ID_CRED_x as it stands in a plaintext: a lone kid without its map (section 3.5.3.2)."""
+        match cbor.decode(self.id_cred):
+            case {4: bytes(kid), **rest} if not rest:
+                return encode_identifier(kid)
+            case id_cred:
+                return id_cred
+
+
+def expand_id(item: Any) -> bytes:  # noqa: ANN401
+    """Return the encoded ID_CRED_x map for the item of a plaintext; PeerError where the compact form is mandatory."""
+    if isinstance(item, dict):
+        if not item or (set(item) == {KID}):
+            raise PeerError("ID_CRED is not in its compact form")
+        return cbor.encode(item)
+    return cbor.encode({KID: decode_identifier(item)})
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One's own credential with its private key: a signer, or a static Diffie-Hellman key."""
+
+    credential: Credential
+    key: Signer | EcdhKey = field(repr=False)
+
+    @property
+    def signs(self) -> bool:
+        """Whether the key signs, in contrast to static Diffie-Hellman."""
+        return not isinstance(self.key, EcdhKey)
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The signature algorithm of the key; PeerError if it cannot sign."""
+        return self.credential.key.algorithm
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign with the private key; UsageError if it is a Diffie-Hellman key."""
+        if isinstance(self.key, EcdhKey):
+            raise UsageError("this identity holds a Diffie-Hellman key: choose a method in which it does not sign")
+        return self.key.sign(message)
+
+    def agreement(self) -> EcdhKey:
+        """Return the static Diffie-Hellman key; UsageError if the key signs."""
+        if not isinstance(self.key, EcdhKey):
+            raise UsageError("this identity holds a signature key: choose a method in which it signs")
+        return self.key
+
+
+def _claims(value: Any) -> dict[Any, Any]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise PeerError("a CWT Claims Set is not a map")
+    return value
+
+
+def _ccs_key(claims: dict[Any, Any]) -> CoseKey:
+    confirmation = claims.get(CNF)
+    if not isinstance(confirmation, dict):
+        raise PeerError("a CWT Claims Set lacks its key")
+    return CoseKey.decode(confirmation.get(COSE_KEY))
+
+
+def _subject(claims: dict[Any, Any]) -> str:
+    subject = claims.get(SUB, "")
+    if not isinstance(subject, str) or len(subject) > MAX_SUBJECT or not subject.isprintable():
+        raise PeerError("the subject of a CWT Claims Set is not a short printable text")  # people are shown it
+    return subject

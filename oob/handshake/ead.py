@@ -1,0 +1,74 @@
+"""External authorization data (RFC 9528, section 3.8)."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from oob import cbor
+from oob.errors import PeerError, UsageError
+
+PADDING = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ead:
+    """An EAD item: a label above 0 and a value, None where there is none."""
+
+    label: int
+    value: bytes | None = None
+    critical: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EadField:
+    """EAD_x: its items without padding, and its bytes as they stand in the message and in the transcript."""
+
+    items: tuple[Ead, ...] = ()
+    encoded: bytes = b""
+
+    @classmethod
+    def of(cls, items: Iterable[Ead]) -> "EadField":
+        """Encode items; UsageError for a label that is not above 0."""
+        items = tuple(items)
+        encoded = b""
+        for item in items:
+            if item.label <= PADDING:
+                raise UsageError("an EAD label is a number above 0; whether it is critical stands apart")
+            encoded += cbor.encode(-item.label if item.critical else item.label)
+            if item.value is not None:
+                encoded += cbor.encode(item.value)
+        return cls(items, encoded)
+
+    @classmethod
+    def decode(cls, sequence: list[Any]) -> "EadField":
+        """Read the decoded items of an EAD field; PeerError if it is malformed."""
+        return cls(tuple(_items(sequence)), cbor.encode_sequence(*sequence)) if sequence else cls()
+
+
+def _items(sequence: list[Any]) -> Iterator[Ead]:
+    rest = list(reversed(sequence))
+    while rest:
+        label = rest.pop()
+        if type(label) is not int:
+            raise PeerError("malformed EAD field")
+        value = rest.pop() if rest and isinstance(rest[-1], bytes) else None
+        if label != PADDING:
+            yield Ead(abs(label), value, label < 0)
+
+
+def understood(items: tuple[Ead, ...], labels: Collection[int]) -> tuple[Ead, ...]:
+    """Keep the items with these labels; PeerError for a critical one with another, which nobody here can process."""
+    for item in items:
+        if item.critical and item.label not in labels:
+            raise PeerError(f"critical EAD item {item.label} is not understood")
+    return tuple([item for item in items if item.label in labels])
+
+
+def value_of(items: Iterable[Ead], label: int) -> bytes:
+    """Return the value of the one critical item with this label, empty if there is none; PeerError if it repeats."""
+    found = [item for item in items if item.label == label]
+    if len(found) > 1:
+        raise PeerError(f"EAD item {label} stands more than once")
+    if found and not found[0].critical:
+        raise PeerError(f"EAD item {label} is not marked critical")
+    return (found[0].value or b"") if found else b""

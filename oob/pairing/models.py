@@ -1,0 +1,182 @@
+"""The association models and what they have in common: the calls, the tags and the order of the steps.
+
+A model object serves one handshake. Each step is taken once and in order, a failed step ends the object: two messages
+under one ephemeral key would give an attacker a second guess.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Protocol
+
+from oob import cbor
+from oob.crypto import equal, hmac_sha256
+from oob.errors import AuthenticationError, PeerError, UsageError
+
+EAD_LABEL: Final = 32769
+"""Label of the critical EAD item of all messages: of the private range (RFC 9528, section 10.5), provisional."""
+PROFILE: Final = "oob-1"
+"""Name of this protocol in every MAC and in the channel identifier of CPace."""
+TAG_LENGTH: Final = 16
+"""Length of T_R and T_I in bytes: HMAC-SHA-256 truncated to 128 bits, no weaker than the shortest secret."""
+KEY_LENGTH: Final = 32
+
+
+class Model(IntEnum):
+    """An association model; the value is its id in EAD_1 and in bootstrap data."""
+
+    PINNED = 1
+    """The bootstrap data name the device; the client is anyone."""
+    SECRET = 2
+    """Both ends know a secret of at least 128 bits, and the client knows the hash of the device's credential."""
+    PASSCODE = 3
+    """The person types 8 digits that the device shows or that stand on it."""
+    COMPARE = 4
+    """The person compares 6 digits on two screens."""
+    BUTTON = 5
+    """Somebody pressed a button on the device: presence alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a model has proven once its last check has passed; before that it is a promise.
+
+    `strength` is the name that goes into the binding statement. An attacker who stays on the radio succeeds once in
+    2**`bits` online tries; `bits` never stands for offline work, which no model allows. `mutual`: each end has proven
+    itself to the other. `confirmed`: each end has seen the other's proof over this very transcript.
+    """
+
+    model: Model
+    strength: str
+    bits: int
+    mutual: bool
+    confirmed: bool
+
+
+class InitiatorModel(Protocol):
+    """The client's side of a model. The calls come in this order, once each; UsageError otherwise.
+
+    `th_*` are the transcript hashes (32 bytes), `cred_*` the encoded credentials, as in EDHOC.
+    """
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+
+    @property
+    def proof(self) -> Proof:
+        """What it proves after `check_4`."""
+
+    def ead_1(self, g_x: bytes) -> bytes:
+        """Return the value of the critical EAD item of message_1."""
+
+    def check_2(self, value: bytes, th_2: bytes, cred_r: bytes) -> None:
+        """Check the value in EAD_2, b"" if absent. Raises AuthenticationError or PeerError."""
+
+    def ead_3(self, th_3: bytes, cred_i: bytes) -> bytes:
+        """Return the value for EAD_3."""
+
+    def check_4(self, value: bytes, th_4: bytes) -> None:
+        """Check the value in EAD_4, b"" if absent. Raises AuthenticationError or PeerError."""
+
+    def channel_secret(self) -> bytes:
+        """Return 32 bytes, the secret that enters the channel key; UsageError before `check_4` has passed."""
+
+
+class ResponderModel(Protocol):
+    """The device's side of a model. The calls come in this order, once each; UsageError otherwise."""
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+
+    @property
+    def proof(self) -> Proof:
+        """What it proves after `check_3`."""
+
+    def check_1(self, value: bytes, g_x: bytes) -> None:
+        """Check the value in EAD_1, b"" if absent. Raises AuthenticationError, also for another model, or PeerError."""
+
+    def ead_2(self, th_2: bytes, cred_r: bytes) -> bytes:
+        """Return the value for EAD_2. Raises PeerError where that shows the peer's value to be bad."""
+
+    def check_3(self, value: bytes, th_3: bytes, cred_i: bytes) -> None:
+        """Check the value in EAD_3, b"" if absent. Raises AuthenticationError or PeerError."""
+
+    def ead_4(self, th_4: bytes) -> bytes:
+        """Return the value for EAD_4, b"" for none."""
+
+    def channel_secret(self) -> bytes:
+        """Return 32 bytes, the secret that enters the channel key; UsageError before `check_3` has passed."""
+
+
+class Steps:
+    """The order of the steps of one run."""
+
+    def __init__(self, *names: str) -> None:
+        self._left = names
+
+    @contextmanager
+    def take(self, name: str) -> Iterator[None]:
+        """Take the next step, which must be `name`; UsageError otherwise. If its body fails, no step is left."""
+        if not self._left or self._left[0] != name:
+            raise UsageError(f"{name} is out of order: each step is taken once", step="pairing")
+        # Put back only on success: no exception, of whatever kind, leaves a way to try the step again.
+        left, self._left = self._left[1:], ("failed",)
+        yield
+        self._left = left
+
+    def require_past(self, name: str) -> None:
+        """Raise UsageError unless the step `name` has passed."""
+        if name in self._left or self._left == ("failed",):
+            raise UsageError(f"there is no channel secret before {name} has passed", step="pairing")
+
+
+def prf(key: bytes, model: Model, label: str, *fields: bytes) -> bytes:
+    """Return 32 bytes: HMAC-SHA-256 over the CBOR sequence ("oob-1 <label>", model id, fields...)."""
+    return hmac_sha256(key, cbor.encode_sequence(f"{PROFILE} {label}", int(model), *fields))
+
+
+def tag(key: bytes, model: Model, label: str, *fields: bytes) -> bytes:
+    """Return a tag of 16 bytes, the head of `prf`."""
+    return prf(key, model, label, *fields)[:TAG_LENGTH]
+
+
+def check_equal(received: bytes, expected: bytes, step: str) -> None:
+    """Compare in constant time; AuthenticationError, in the same words whatever differs."""
+    if not equal(received, expected):
+        raise AuthenticationError(
+            "the out-of-band proof does not verify",
+            step=step,
+            remedy="Check that this is the device in front of you, then read or enter its code again",
+        )
+
+
+def encode_ead_1(model: Model, value: bytes) -> bytes:
+    """Encode the value of EAD_1: a CBOR sequence of model id and byte string."""
+    return cbor.encode_sequence(int(model), value)
+
+
+def decode_ead_1(data: bytes) -> tuple[Model, bytes]:
+    """Split the value of EAD_1 into model and byte string; PeerError if malformed or of an unknown model."""
+    match cbor.decode_sequence(data):
+        # In Python, True equals 1.
+        case [int(number), bytes(value)] if number in _MODELS and not isinstance(number, bool):
+            return Model(number), value
+    raise PeerError("EAD_1 names no known association model", step="message_1")
+
+
+def expect_ead_1(data: bytes, model: Model) -> bytes:
+    """Return the byte string in EAD_1; AuthenticationError if it is of another model than the one that is armed."""
+    named, value = decode_ead_1(data)
+    if named is not model:
+        raise AuthenticationError(
+            f"the client asks for the model {named.name.lower()}, this device is armed for {model.name.lower()}",
+            step="message_1",
+            remedy="Pair in the way that the device offers now",
+        )
+    return value
+
+
+_MODELS = frozenset(Model)

@@ -1,0 +1,1 @@
+"""The virtual bench: radios and devices without hardware. Everything here is simulated."""

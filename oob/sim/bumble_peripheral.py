@@ -1,0 +1,139 @@
+"""A simulated device: the GATT peripheral of the library on a bumble stack."""
+
+import asyncio
+from typing import Final
+
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Connection, Device
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR
+
+from oob.errors import LinkError, UsageError
+from oob.transport.ble_peripheral import GattPeripheral
+from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
+from oob.transport.link import finish
+
+ADVERTISING_INTERVAL: Final = 20.0
+"""Milliseconds between two simulated advertisements: the fastest that the Bluetooth Core allows."""
+_FLAGS: Final = b"\x06"  # LE general discoverable, no BR/EDR
+
+
+def advertising_payload(tag: bytes) -> bytes:
+    """Return the ADV packet, 31 bytes with a tag and 21 without. Raises UsageError for a tag of another length."""
+    if len(tag) not in (0, TAG_LENGTH):
+        raise UsageError(f"an advertised tag has {TAG_LENGTH} bytes, not {len(tag)}")
+    kind = AdvertisingData.Type
+    parts: list[tuple[int, bytes]] = [
+        (kind.FLAGS, _FLAGS),
+        (kind.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, UUID(SERVICE_UUID).uuid_128_bytes),
+    ]
+    if tag:
+        parts.append((kind.MANUFACTURER_SPECIFIC_DATA, COMPANY_ID.to_bytes(2, "little") + tag))
+    return bytes(AdvertisingData(parts))
+
+
+async def hang_up(
+    device: Device, *connections: Connection, reason: int = HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR
+) -> None:
+    """End these connections of a simulated stack, all of them by default."""
+    for connection in connections or list(device.connections.values()):
+        if connection in device.connections.values():  # bumble waits for ever for the end of what has ended
+            await connection.disconnect(reason)
+
+
+class BumbleStack:
+    """A GattStack on a simulated bumble device. It goes on advertising while clients are connected."""
+
+    def __init__(self, device: Device, *, tag: bytes = b"", mtu: int = 517) -> None:
+        self._device = device
+        self._payload = advertising_payload(tag)
+        self._peripheral: GattPeripheral | None = None
+        self._advertiser: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._tx: Characteristic[bytes] = Characteristic(
+            TX_UUID, Characteristic.Properties.NOTIFY, Characteristic.Permissions(0), b""
+        )
+        self._tx.on(Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
+        rx: Characteristic[bytes] = Characteristic(
+            RX_UUID,
+            Characteristic.Properties.WRITE | Characteristic.Properties.WRITE_WITHOUT_RESPONSE,
+            Characteristic.Permissions.WRITEABLE,
+            CharacteristicValue(write=self._on_write),
+        )
+        device.gatt_server.max_mtu = mtu
+        device.add_service(Service(SERVICE_UUID, [rx, self._tx]))
+        device.on(Device.EVENT_CONNECTION, self._on_connection)
+
+    async def start(self, peripheral: GattPeripheral) -> None:
+        """Advertise, and report to `peripheral`."""
+        self._peripheral = peripheral
+        await self._advertise()
+        self._advertiser = asyncio.create_task(self._advertise_again())
+
+    async def stop(self) -> None:
+        """Stop advertising and drop all simulated connections."""
+        self._peripheral = None
+        advertiser, self._advertiser = self._advertiser, None
+        if advertiser is not None:
+            advertiser.cancel()
+            await asyncio.gather(advertiser, return_exceptions=True)
+            await self._device.stop_advertising()
+        await hang_up(self._device)
+
+    async def set_tag(self, tag: bytes) -> None:
+        """Advertise another tag, 6 bytes or none."""
+        self._payload = advertising_payload(tag)
+        self._wake.set()
+
+    async def notify(self, peer: object, value: bytes) -> None:
+        """Send one simulated notification."""
+        connection = self._connection(peer)
+        if connection is None:
+            raise LinkError("connection lost", step="link")
+        await self._device.notify_subscriber(connection, self._tx, value)
+
+    async def disconnect(self, peer: object) -> None:
+        """End one simulated connection once what was sent has left."""
+        connection = self._connection(peer)
+        if connection is not None:
+            await finish(asyncio.create_task(self._disconnect(connection)))
+
+    async def _disconnect(self, connection: Connection) -> None:
+        await connection.drain()
+        await hang_up(self._device, connection)
+
+    def _connection(self, peer: object) -> Connection | None:
+        return peer if isinstance(peer, Connection) and peer in self._device.connections.values() else None
+
+    async def _advertise(self) -> None:
+        await self._device.start_advertising(
+            advertising_data=self._payload,
+            advertising_interval_min=ADVERTISING_INTERVAL,
+            advertising_interval_max=ADVERTISING_INTERVAL,
+        )
+
+    async def _advertise_again(self) -> None:
+        """A connection ends the advertising: start it anew each time."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            # Bumble does not survive the cancellation of a task that waits for its controller.
+            await finish(asyncio.create_task(self._advertise()))
+
+    def _on_connection(self, connection: Connection) -> None:
+        connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: self._on_disconnection(connection))
+        self._wake.set()
+        if self._peripheral is not None:
+            self._peripheral.on_connect(connection)
+
+    def _on_disconnection(self, connection: Connection) -> None:
+        if self._peripheral is not None:
+            self._peripheral.on_disconnect(connection)
+
+    def _on_subscription(self, connection: Connection, notify: bool, _indicate: bool) -> None:
+        if self._peripheral is not None:
+            self._peripheral.on_subscribe(connection, notify)
+
+    def _on_write(self, connection: Connection, value: bytes) -> None:
+        if self._peripheral is not None:
+            self._peripheral.on_write(connection, bytes(value), connection.att_mtu)

@@ -1,0 +1,1 @@
+"""Carriers: links over Bluetooth LE and in memory, behind one narrow protocol."""

@@ -1,0 +1,44 @@
+"""What every refusal must be: an error of ours, and nothing left that could pass for a success."""
+
+from collections.abc import Callable
+
+import pytest
+
+from oob.binding import InitiatorExchange, ResponderExchange
+from oob.errors import OobError, UsageError
+from tests.attack.mallory import REFUSED
+
+
+def refused(call: Callable[[], object], kind: type[OobError] = OobError, match: str | None = None) -> OobError:
+    """Assert that a call fails, and return its error."""
+    with pytest.raises(kind, match=match) as caught:
+        call()
+    return caught.value
+
+
+def refused_by_device(
+    device: ResponderExchange,
+    call: Callable[[], object],
+    kind: type[OobError] = OobError,
+    match: str | None = None,
+) -> OobError:
+    """Assert that the device refuses: no Claim, nothing signed, and the uniform parting message, once."""
+    error = refused(call, kind, match)
+    assert device.parting() == REFUSED
+    assert device.parting() is None
+    refused(lambda: device.confirm(bytes(16), None, None))
+    return error
+
+
+def refused_by_client(
+    client: InitiatorExchange,
+    call: Callable[[], object],
+    kind: type[OobError] = OobError,
+    match: str | None = None,
+) -> OobError:
+    """Assert that the client refuses: no Agreement, no channel, and the uniform parting message, once."""
+    error = refused(call, kind, match)
+    assert client.parting() == REFUSED
+    assert client.parting() is None
+    refused(vars(client)["_session"].exporter, UsageError)
+    return error

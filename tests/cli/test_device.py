@@ -1,0 +1,111 @@
+"""`oob device run` with everything that can be wrong."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from oob.cli.device import parse_address
+from oob.device import device as device_runtime
+from oob.device.state import IDENTITY_FILE, STATE_FILE
+from oob.errors import UsageError
+from tests.cli.shell import Outcome, Shell
+from tests.e2e.program import program
+
+
+@pytest.fixture
+def quick_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a device that ends as soon as it would serve."""
+
+    async def over(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(device_runtime.Device, "serve", over)
+
+
+def run_device(shell: Shell, tmp_path: Path, *more: object) -> Outcome:
+    return shell("device", "run", "--json", "--socket", tmp_path / "s", "--state", tmp_path / "d", *more)
+
+
+@pytest.mark.usefixtures("quick_device")
+def test_device_shows_what_a_person_carries(shell: Shell, tmp_path: Path) -> None:
+    first = json.loads(run_device(shell, tmp_path).out)
+    assert (first["who"], first["step"]) == ("device", "passcode")
+    assert json.loads(run_device(shell, tmp_path).out) == first
+    pressed = json.loads(run_device(shell, tmp_path, "--press").out)
+    assert pressed["detail"] != first["detail"]
+    label = json.loads(run_device(shell, tmp_path, "--model", "secret").out)
+    assert label["detail"].startswith("OOB:")
+    shown = shell("device", "run", "--socket", tmp_path / "s", "--state", tmp_path / "d")
+    digits = pressed["detail"]
+    assert shown.out == f"Passcode: {digits[:4]} {digits[4:]}\n"
+    assert "Pair:  oob pair --socket" in shown.err
+
+
+@pytest.mark.usefixtures("quick_device")
+def test_device_does_not_show_a_passcode_that_is_used_up(shell: Shell, tmp_path: Path) -> None:
+    run_device(shell, tmp_path)
+    from oob.device.state import DeviceStore
+    from oob.pairing import Code, Guesses
+
+    DeviceStore(tmp_path / "d", "x", bytes).update(guesses=Guesses(Code.DISPLAYED).begin(0).succeed(0))
+    outcome = shell("device", "run", "--socket", tmp_path / "s", "--state", tmp_path / "d")
+    assert outcome.out == ""
+    assert "Not pairing: this code is used up. Press Enter here, or start with --press" in outcome.err
+
+
+@pytest.mark.parametrize("file", [IDENTITY_FILE, STATE_FILE])
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+@pytest.mark.usefixtures("quick_device")
+def test_device_with_a_damaged_file(shell: Shell, tmp_path: Path, file: str, content: bytes) -> None:
+    run_device(shell, tmp_path)
+    (tmp_path / "d" / file).write_bytes(content)
+    outcome = run_device(shell, tmp_path)
+    assert (outcome.code, outcome.error["kind"]) == (1, "StorageError")
+    assert str(tmp_path / "d" / file) in outcome.error["cause"]
+    assert "begin as a new device" in outcome.error["remedy"]
+    assert not (tmp_path / "s").exists()
+
+
+def test_device_at_a_port_in_use(shell: Shell, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        outcome = run_device(shell, tmp_path, "--listen", f"127.0.0.1:{other.getsockname()[1]}")
+    assert (outcome.code, outcome.error["remedy"]) == (3, "Choose another address or port")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("listen", ["", "8443", "x:y", ":1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:²"])
+def test_an_address_that_is_none(shell: Shell, tmp_path: Path, listen: str) -> None:
+    assert run_device(shell, tmp_path, f"--listen={listen}").code == 2
+    assert shell("issuer", "serve", f"--listen={listen}", "--json").code == 2
+    with pytest.raises(UsageError):
+        parse_address(listen)
+
+
+def test_an_address() -> None:
+    assert parse_address("127.0.0.1:0") == ("127.0.0.1", 0)
+    assert parse_address("[::1]:65535") == ("::1", 65535)
+
+
+def test_device_at_a_path_that_is_taken(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("precious")
+    outcome = run_device(shell, tmp_path)
+    assert (outcome.code, (tmp_path / "s").read_text()) == (2, "precious")
+
+
+def test_two_devices_at_one_path(shell: Shell, tmp_path: Path) -> None:
+    with program(
+        "device", "run", "--socket", tmp_path / "s", "--state", tmp_path / "other", temporary=tmp_path
+    ) as running:
+        running.until("Passcode")
+        outcome = run_device(shell, tmp_path)
+        assert (outcome.code, outcome.error["remedy"]) == (3, "Stop it, or choose another path")
+        assert running.stop() == 130
+
+
+def test_device_at_an_impossible_path(shell: Shell, tmp_path: Path) -> None:
+    for path in (tmp_path / ("x" * 200), tmp_path / "no directory" / "s"):
+        outcome = shell("device", "run", "--json", "--socket", path, "--state", tmp_path / "d")
+        assert (outcome.code, outcome.error["remedy"]) == (3, "Choose another path for the socket")
+        assert "None" not in outcome.error["cause"]

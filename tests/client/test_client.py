@@ -1,0 +1,237 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oob.binding import Ready
+from oob.client import PairingStore, client, initiator_model, pair, parse_out_of_band
+from oob.device import device
+from oob.errors import AuthenticationError, IssuanceError, LinkTimeout, PeerError, StorageError, UsageError
+from oob.framing.gatt import MessageType
+from oob.issuance import Authority
+from oob.issuance.http import HttpClient, Response
+from oob.pairing import Bootstrap, Model, Passcode, PasscodeInitiator, SecretInitiator
+from oob.transport.memory import MemoryListener, link_pair
+from tests.client.test_store import READY
+from tests.e2e.stage import Stage, stage, wrong
+
+TAG = Bootstrap(version=1, models=(Model.SECRET,), cred_r_hash=bytes(32), secret=bytes(16), tag_key=bytes(16), name="")
+
+
+async def test_keeps_each_stage_of_a_pairing(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        kept: dict[str, list[str]] = {}
+
+        def look(who: str, step: str) -> None:
+            if who == "client":
+                kept[step] = [each.status for each in on.client.store.all()]
+
+        on.on_step = look
+        pairing = await on.pair()
+        assert kept == {"session": [], "message_3": [], "agreed": [], "bound": ["bound"], "ready": ["ready"]}
+        assert on.client.store.all() == [pairing]
+        assert pairing.names == ("lamp.home.example",)
+        assert (pairing.bits, pairing.mutual, pairing.name) == (23, True, "Lamp")
+
+
+async def test_pairs_over_a_link_and_closes_it(tmp_path: Path) -> None:
+    memory = MemoryListener()
+    async with stage(tmp_path, listener=memory, connect=memory.connect) as on:
+        code = on.device.offer.out_of_band()
+        assert isinstance(code, Passcode)
+        link = await memory.connect()
+        directory = tmp_path / "other"
+        pairing = await pair(code.display(), issuer=on.switch.url, root=on.root, directory=directory, link=link)
+        assert PairingStore(directory).all() == [pairing]
+        with pytest.raises(Exception, match="closed"):
+            await link.send(MessageType.HANDSHAKE, b"")
+
+
+@pytest.mark.parametrize(
+    ("code", "root", "kind"),
+    [("12", None, UsageError), ("OOB:", None, PeerError), ("0000 0000", b"no certificate", StorageError)],
+)
+async def test_closes_the_link_also_when_it_is_called_wrongly(
+    tmp_path: Path, code: str, root: bytes | None, kind: type[Exception]
+) -> None:
+    made = Authority.create(tmp_path / "a", dns_zones=["home.example"], now=1.7e9).root_der
+    ours, theirs = link_pair()
+    with pytest.raises(kind):
+        await pair(code, issuer="https://127.0.0.1:1/", root=root or made, directory=tmp_path, link=ours)
+    with pytest.raises(Exception, match="connection lost"):
+        await theirs.receive(1)
+
+
+async def test_a_directory_that_is_none(tmp_path: Path) -> None:
+    made = Authority.create(tmp_path / "a", dns_zones=["home.example"], now=1.7e9).root_der
+    (tmp_path / "file").touch()
+    ours, _ = link_pair()
+    with pytest.raises(StorageError, match="file"):
+        await pair("00000000", issuer="https://x/", root=made, directory=tmp_path / "file", link=ours)
+
+
+async def test_a_code_is_for_one_try(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        error = await on.fail(wrong(on.device.offer.out_of_band()))
+        assert isinstance(error, AuthenticationError)
+        assert str(error) == (
+            "message_3: the device refused: the code is wrong or used up, or the device could not go on. "
+            "Read the code, and what else the device shows, again"
+        )
+        assert on.steps.count(("device", "guess counted")) == 1
+        assert on.client.store.all() == []
+
+
+async def test_an_answer_that_got_lost_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage(tmp_path) as on:
+        lose(monkeypatch, arrives=True)
+        assert (await on.pair()).status == "ready"
+
+
+async def test_a_submission_that_got_lost_is_not_taken_for_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as on:
+        lose(monkeypatch, arrives=False)
+        error = await on.fail()
+        assert (type(error), error.cause) == (IssuanceError, "the connection broke")
+        assert [each.status for each in on.client.store.all()] == ["agreed"]
+        monkeypatch.undo()
+        on.device.offer.press()
+        assert (await on.pair()).status == "ready"
+
+
+def lose(monkeypatch: pytest.MonkeyPatch, *, arrives: bool) -> None:
+    """Lose the connection around POST /bindings."""
+    genuine = HttpClient.request
+
+    async def request(self: HttpClient, method: str, url: str, **options: Any) -> Response:
+        if not url.endswith("/bindings"):
+            return await genuine(self, method, url, **options)
+        if arrives:
+            await genuine(self, method, url, **options)
+        raise IssuanceError("the connection broke", step="issuance")
+
+    monkeypatch.setattr(HttpClient, "request", request)
+
+
+async def test_a_wrong_root_is_refused(tmp_path: Path) -> None:
+    other = Authority.create(tmp_path / "a", dns_zones=["home.example"], ip_networks=["127.0.0.0/8"], now=1.7e9)
+    async with stage(tmp_path) as on:
+        on.client = client.Client(on.switch.url, other.root_der, tmp_path / "client")
+        error = await on.fail()
+        on.client.close()
+        assert error.exit_code == 5
+        assert "not vouched for by the root certificate" in error.cause
+        assert ("device", "message_2") not in on.steps
+
+
+async def test_a_device_without_its_certificate_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage(tmp_path) as on:
+
+        async def no_page(*_: object) -> tuple[str, str]:
+            raise StorageError("cannot write x: the disk is full", step="storage")
+
+        monkeypatch.setattr(on.page, "publish", no_page)
+        error = await on.fail()
+        assert isinstance(error, IssuanceError)
+        assert (error.step, error.cause) == (
+            "storage",
+            "the device got no certificate: cannot write x: the disk is full",
+        )
+        assert [each.status for each in on.client.store.all()] == ["bound"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://router.home.example/", "https://lamp.home.example.evil.example/", "https://[/"]
+)
+async def test_a_page_under_anothers_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    async with stage(tmp_path) as on:
+        genuine = on.page.publish
+
+        async def publish(tls_pem: bytes, names: tuple[str, ...]) -> tuple[str, str]:
+            return url, (await genuine(tls_pem, names))[1]
+
+        monkeypatch.setattr(on.page, "publish", publish)
+        error = await on.fail()
+        assert isinstance(error, PeerError)
+        assert "not under its own name" in error.cause
+        assert [each.status for each in on.client.store.all()] == ["bound"]
+
+
+async def test_gives_up_on_a_device_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MESSAGE_WAIT", 0.05)
+    async with stage(tmp_path) as on:
+        ours, theirs = link_pair()
+        code = on.device.offer.out_of_band()
+        with pytest.raises(LinkTimeout, match=r"within 0\.05 s"):
+            await on.client.pair(ours, code)
+        await ours.close()
+        await theirs.close()
+
+
+async def test_gives_up_on_a_device_that_gets_no_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ISSUANCE_WAIT", 0.05)
+    async with stage(tmp_path) as on:
+        _hold(on, monkeypatch)
+        assert isinstance(await on.fail(), LinkTimeout)
+
+
+def _hold(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    async def obtain(*_: object) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(on.device, "obtain", obtain)
+
+
+def test_a_client_waits_longer_than_a_device_tries() -> None:
+    from oob.issuance.acme_client import DEADLINE
+
+    assert client.ISSUANCE_WAIT > DEADLINE
+    assert device.PROCEED_WAIT > 0
+
+
+async def test_a_device_that_sends_garbage(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        for garbage in (b"", b"\x00" * 50, b"\xff" * 50):
+            ours, theirs = link_pair()
+            await theirs.send(MessageType.HANDSHAKE, garbage)
+            with pytest.raises(PeerError):
+                await on.client.pair(ours, on.device.offer.out_of_band())
+            await ours.close()
+
+
+async def test_a_page_instead_of_a_handshake(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        ours, theirs = link_pair()
+        await theirs.send(MessageType.CHANNEL, b"x")
+        with pytest.raises(PeerError, match="a channel message where a handshake message belongs"):
+            await on.client.pair(ours, on.device.offer.out_of_band())
+        await ours.close()
+
+
+def test_the_model_follows_from_what_was_brought() -> None:
+    assert isinstance(initiator_model(Passcode.from_number(1), os.urandom), PasscodeInitiator)
+    assert isinstance(initiator_model(TAG, os.urandom), SecretInitiator)
+    pinned = replace(TAG, secret=None, models=(Model.PINNED,))
+    with pytest.raises(UsageError, match="carries no secret"):
+        initiator_model(pinned, os.urandom)
+
+
+def test_reads_what_a_person_brings() -> None:
+    code = Passcode.from_number(1234567)
+    for text in (code.digits, code.display(), f" {code.display()}\n", code.display().replace(" ", "-")):
+        assert parse_out_of_band(text) == code
+    assert parse_out_of_band(TAG.to_text() + "\n") == TAG
+    for text in ("", "123456", "x", "1234 5678"):
+        with pytest.raises(UsageError):
+            parse_out_of_band(text)
+
+
+def test_a_page_is_under_one_of_its_names() -> None:
+    ready = Ready("https://lamp.home.example:8443/", bytes(32), "127.0.0.1:8443")
+    assert client._checked(ready, READY) is ready

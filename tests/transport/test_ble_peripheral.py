@@ -1,0 +1,204 @@
+"""The device side, driven by a stack that only takes notes."""
+
+import asyncio
+from collections.abc import Hashable
+
+import pytest
+
+from oob.errors import LinkError, PeerError
+from oob.framing.gatt import MessageType, fragment
+from oob.transport.ble_peripheral import MAX_CLIENTS, GattPeripheral
+
+HANDSHAKE = MessageType.HANDSHAKE
+BUSY = fragment(MessageType.BUSY, 0, b"", 20)[0]
+
+
+class Notes:
+    """A GattStack that writes down what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.notified: list[tuple[Hashable, bytes]] = []
+        self.disconnected: list[Hashable] = []
+
+    async def start(self, peripheral: GattPeripheral) -> None:
+        self.running = True
+
+    async def stop(self) -> None:
+        self.running = False
+
+    async def notify(self, peer: Hashable, value: bytes) -> None:
+        self.notified.append((peer, value))
+
+    async def disconnect(self, peer: Hashable) -> None:
+        self.disconnected.append(peer)
+
+
+@pytest.fixture
+async def stack() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+async def peripheral(stack: Notes) -> GattPeripheral:
+    peripheral = GattPeripheral(stack)
+    await peripheral.start()
+    return peripheral
+
+
+def write(peripheral: GattPeripheral, peer: str, message: bytes, mtu: int = 23) -> None:
+    for frame in fragment(HANDSHAKE, 0, message, mtu - 3):
+        peripheral.on_write(peer, frame, mtu)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_reply_waits_for_the_subscription(peripheral: GattPeripheral, stack: Notes) -> None:
+    peripheral.on_connect("a")
+    write(peripheral, "a", bytes(50))
+    link = await peripheral.accept()
+    assert await link.receive(1) == (HANDSHAKE, bytes(50))
+    reply = asyncio.create_task(link.send(HANDSHAKE, b"reply"))
+    await settle()
+    assert stack.notified == []
+    peripheral.on_subscribe("a", True)
+    await reply
+    assert stack.notified == [("a", fragment(HANDSHAKE, 0, b"reply", 20)[0])]
+
+
+@pytest.mark.parametrize(("mtu", "longest"), [(23, 20), (185, 182), (517, 512)])
+async def test_frames_fit_the_mtu_of_the_client(
+    peripheral: GattPeripheral, stack: Notes, mtu: int, longest: int
+) -> None:
+    peripheral.on_connect("a")
+    peripheral.on_subscribe("a", True)
+    write(peripheral, "a", b"x", min(mtu, 515))
+    peripheral.on_write("a", b"\x01x", mtu)
+    link = await peripheral.accept()
+    await link.send(HANDSHAKE, bytes(1000))
+    assert max(len(value) for _, value in stack.notified) == longest
+
+
+async def test_only_the_first_writer_is_served(peripheral: GattPeripheral, stack: Notes) -> None:
+    for peer in ("silent", "a", "b"):
+        peripheral.on_connect(peer)
+    write(peripheral, "a", b"a")
+    for _ in range(100):
+        write(peripheral, "b", bytes(50))
+    peripheral.on_subscribe("b", True)
+    await settle()
+    assert stack.notified == [("b", BUSY)]
+
+    link = await peripheral.accept()
+    await link.close()
+    assert stack.disconnected == ["a"]
+    write(peripheral, "b", b"b")
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"b")
+
+
+@pytest.mark.parametrize("value", [b"", bytes(21)], ids=["empty", "longer than the MTU"])
+async def test_an_impossible_write_costs_the_writer_its_place(
+    peripheral: GattPeripheral, stack: Notes, value: bytes
+) -> None:
+    peripheral.on_connect("bad")
+    write(peripheral, "bad", b"hello")
+    link = await peripheral.accept()
+    peripheral.on_write("bad", value, 23)
+    await link.receive(1)
+    with pytest.raises(PeerError):
+        await link.receive(1)
+    await settle()
+    assert stack.disconnected == ["bad"]
+    write(peripheral, "bad", b"again")  # on its way while the connection ends
+
+    peripheral.on_connect("good")
+    write(peripheral, "good", b"hi")
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"hi")
+
+
+async def test_garbage_is_noticed_by_the_reader_and_the_next_client_is_served(peripheral: GattPeripheral) -> None:
+    peripheral.on_connect("bad")
+    for _ in range(2000):
+        peripheral.on_write("bad", b"\x00garbage", 23)
+    link = await peripheral.accept()
+    with pytest.raises(PeerError):
+        await link.receive(1)
+    await link.close()
+    peripheral.on_connect("good")
+    write(peripheral, "good", b"hi")
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"hi")
+
+
+async def test_a_lost_client_is_noticed_while_reading_and_while_sending(peripheral: GattPeripheral) -> None:
+    for action in ("receive", "send"):
+        peripheral.on_connect("a")
+        write(peripheral, "a", b"x")
+        link = await peripheral.accept()
+        await link.receive(1)
+        waiting = asyncio.create_task(link.receive(60) if action == "receive" else link.send(HANDSHAKE, b"y"))
+        await settle()
+        peripheral.on_disconnect("a")
+        with pytest.raises(LinkError, match="connection lost"):
+            await waiting
+        await link.close()
+
+
+async def test_a_client_that_left_before_it_was_accepted_is_forgotten(peripheral: GattPeripheral) -> None:
+    peripheral.on_connect("a")
+    write(peripheral, "a", b"a")
+    peripheral.on_disconnect("a")
+    peripheral.on_connect("b")
+    write(peripheral, "b", b"b")
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"b")
+
+
+async def test_silent_clients_cannot_keep_others_out(peripheral: GattPeripheral, stack: Notes) -> None:
+    peripheral.on_connect("active")
+    write(peripheral, "active", b"x")
+    for i in range(20):
+        peripheral.on_connect(i)
+    await settle()
+    assert stack.disconnected == list(range(20 - MAX_CLIENTS + 1))
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"x")
+
+
+async def test_closing_ends_everything(peripheral: GattPeripheral, stack: Notes) -> None:
+    peripheral.on_connect("a")
+    write(peripheral, "a", b"a")
+    link = await peripheral.accept()
+    peripheral.on_connect("b")
+    write(peripheral, "b", b"b")  # BUSY waits for a subscription that never comes
+    waiting = asyncio.create_task(peripheral.accept())
+    await settle()
+    await peripheral.close()
+    await peripheral.close()
+    with pytest.raises(LinkError, match="closed"):
+        await waiting
+    await link.receive(1)
+    with pytest.raises(LinkError, match="closed"):
+        await link.receive(1)
+    assert not stack.running
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_strangers_to_the_stack_are_ignored(peripheral: GattPeripheral, stack: Notes) -> None:
+    peripheral.on_write("who", b"\x80\x00\x00\x01x", 23)
+    peripheral.on_subscribe("who", True)
+    peripheral.on_disconnect("who")
+    assert stack.notified == stack.disconnected == []
+
+
+async def test_an_unsubscribed_client_is_waited_for_again(peripheral: GattPeripheral, stack: Notes) -> None:
+    peripheral.on_connect("a")
+    write(peripheral, "a", b"a")
+    peripheral.on_subscribe("a", True)
+    peripheral.on_subscribe("a", False)
+    link = await peripheral.accept()
+    reply = asyncio.create_task(link.send(HANDSHAKE, b"r"))
+    await settle()
+    assert stack.notified == []
+    peripheral.on_subscribe("a", True)
+    await reply
