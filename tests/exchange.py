@@ -109,6 +109,8 @@ def fork(exchange: _E) -> _E:
     vars(session).update(_events=[], _outbox=[])
     vars(model).update(_steps=copy(vars(model)["_steps"]))
     vars(twin).update(_session=session, _model=model)
+    if isinstance(twin, ResponderExchange):
+        vars(twin).update(_models=(model,))
     return twin
 
 

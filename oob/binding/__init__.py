@@ -3,6 +3,7 @@
 from oob.binding.channel import Channel, channel_pair
 from oob.binding.context import SessionContext
 from oob.binding.exchange import CONTEXT_LABEL, Agreement, Claim, InitiatorExchange, ResponderExchange
+from oob.binding.pairing_key import PairingKey
 from oob.binding.records import Proceed, Ready, Record, Unable, decode_record
 from oob.binding.statement import (
     EXPORTER_LABEL,
@@ -24,6 +25,7 @@ __all__ = [
     "Channel",
     "Claim",
     "InitiatorExchange",
+    "PairingKey",
     "Proceed",
     "Ready",
     "Receipt",

@@ -84,7 +84,7 @@ class BindingStatement:
             ORIGIN: self.origin,
             CONTEXT: self.context_hash,
             EXPORTER: self.exporter,
-            PROOF: [int(proof.model), proof.strength, proof.bits, proof.mutual, proof.confirmed],
+            PROOF: _proof_claim(proof),
             NAMES: list(self.names),
         }
         if self.iat is not None:
@@ -124,23 +124,27 @@ class BindingStatement:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The part of a signed statement that the client does not know: what EAD_4 carries."""
+    """The part of a signed statement that the client does not know: what EAD_4 carries.
+
+    `dynamic` tells what the digits of a passcode do not: whether they were made for this pairing.
+    """
 
     jti: bytes
     iat: int | None
     exp: int | None
+    dynamic: bool
     signature: bytes
 
     def encode(self) -> bytes:
         """Return the CBOR array."""
-        return cbor.encode([self.jti, self.iat, self.exp, self.signature])
+        return cbor.encode([self.jti, self.iat, self.exp, self.dynamic, self.signature])
 
     @classmethod
     def decode(cls, data: bytes) -> "Receipt":
         """Read the CBOR array; PeerError if it is malformed."""
         match cbor.decode(data):
-            case [bytes(jti), iat, exp, bytes(signature)] if len(jti) == 16 and len(signature) == 64:
-                return cls(jti, _time(iat), _time(exp), signature)
+            case [bytes(jti), iat, exp, bool(dynamic), bytes(signature)] if len(jti) == 16 and len(signature) == 64:
+                return cls(jti, _time(iat), _time(exp), dynamic, signature)
         raise PeerError("malformed binding", step="message_4")
 
 
@@ -177,7 +181,7 @@ class Binding:
 def sign_binding(key: Signer, statement: BindingStatement) -> Receipt:
     """Sign as the device; the receipt is for EAD_4."""
     signed = sign1(key, STATEMENT_TYPE, statement.encode(), _STATEMENT_AAD)
-    return Receipt(statement.jti, statement.iat, statement.exp, signed.signature)
+    return Receipt(statement.jti, statement.iat, statement.exp, statement.proof.dynamic, signed.signature)
 
 
 def countersign(
@@ -241,12 +245,16 @@ def _time(value: Any) -> int | None:  # noqa: ANN401
     raise PeerError("a binding statement holds a malformed time")
 
 
+def _proof_claim(proof: Proof) -> list[Any]:
+    return [int(proof.model), proof.strength, proof.bits, proof.dynamic, proof.mutual, proof.confirmed]
+
+
 def _proof(value: list[Any]) -> Proof:
     match value:
-        case [int(model), str(strength), int(bits), bool(mutual), bool(confirmed)] if (
+        case [int(model), str(strength), int(bits), bool(dynamic), bool(mutual), bool(confirmed)] if (
             model in set(Model) and type(bits) is int and bits >= 0 and utf8_length(strength) <= MAX_TEXT
         ):
-            return Proof(Model(model), strength, bits, mutual, confirmed)
+            return Proof(Model(model), strength, bits, dynamic, mutual, confirmed)
     raise PeerError("a binding statement names no known association model")
 
 

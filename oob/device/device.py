@@ -182,27 +182,30 @@ class Device:
             self.offer.begin(self._clock())
             self._tell("guess counted")
             claim = exchange.open(message_3)
-            self._authorise(claim)
+            context = self._authorise(claim)
             message_4, channel = self._confirm(exchange)
         except OobError as error:
             exchange.decline(error)
             unheard = isinstance(error, StorageError | LockedOut)  # message_3 was not even looked at
             await part(link, exchange.parting() or (refusal() if unheard else None))
             raise
-        self._tell("bound", f"{claim.proof.strength}, {claim.context.issuer}")
+        self._tell("bound", f"{claim.proof.strength}, {context.issuer}")
         await link.send(MessageType.HANDSHAKE, message_4)
-        context, session = claim.context.encode(), claim.client.thumbprint()
-        return channel, Owner(context, session, claim.proof.model.name.lower(), claim.proof.strength)
+        model, session = claim.proof.model.name.lower(), claim.client.thumbprint()
+        return channel, Owner(context.encode(), session, model, claim.proof.strength)
 
     def _admit(self, curve: Curve) -> EcdhKey:
         """Return an ephemeral key, if there is a handshake to be had; the client learns that it was refused."""
         self.offer.admit()
         return EcdhKey.generate(curve, self.random)
 
-    def _authorise(self, claim: Claim) -> None:
+    def _authorise(self, claim: Claim) -> SessionContext:
         """Refuse an issuer that local policy does not know; nothing is signed then."""
+        if claim.context is None:
+            raise PeerError("the client has no session to be bound", step="message_3")
         if self._issuers is not None and claim.context.issuer not in self._issuers:
             raise AuthenticationError("the issuer is not one that this device accepts", step="message_3")
+        return claim.context
 
     def _confirm(self, exchange: ResponderExchange) -> tuple[bytes, Channel]:
         now = int(self._clock())

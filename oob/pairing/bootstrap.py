@@ -48,7 +48,7 @@ class Bootstrap:
         """Check lengths and that the values go together."""
         if self.version != VERSION:
             raise UsageError("the bootstrap data are of another version", step=_STEP, remedy="Update this program")
-        if not self.models or len(set(self.models)) != len(self.models):
+        if not self.models or len(set(self.models)) != len(self.models) or not set(self.models) <= _OFFERED:
             raise UsageError("bootstrap data name each model once, and at least one", step=_STEP)
         check_cred_r_hash(self.cred_r_hash)
         if (self.secret is not None) != (Model.SECRET in self.models):
@@ -112,6 +112,7 @@ _FIELDS: Final[dict[int, tuple[str, type]]] = {
     7: ("hints", list),
 }
 _MODELS, _HINTS = 1, 7
+_OFFERED: Final = frozenset(Model) - {Model.RESUMED}
 
 
 def _named(item: Any) -> dict[str, Any]:  # noqa: ANN401  CBOR is dynamically typed
@@ -128,7 +129,7 @@ def _named(item: Any) -> dict[str, Any]:  # noqa: ANN401  CBOR is dynamically ty
 
 
 def _model(number: Any) -> Model:  # noqa: ANN401
-    if type(number) is not int or number not in set(Model):
+    if type(number) is not int or number not in _OFFERED:
         raise PeerError("bootstrap data name an unknown model", step=_STEP)
     return Model(number)
 

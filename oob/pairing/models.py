@@ -6,7 +6,7 @@ under one ephemeral key would give an attacker a second guess.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, Protocol
 
@@ -36,6 +36,8 @@ class Model(IntEnum):
     """The person compares 6 digits on two screens."""
     BUTTON = 5
     """Somebody pressed a button on the device: presence alone."""
+    RESUMED = 6
+    """Both ends hold the secret that an earlier pairing left: no association model, but told apart in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,54 @@ class Proof:
     """What a model has proven once its last check has passed; before that it is a promise.
 
     `strength` is the name that goes into the binding statement. An attacker who stays on the radio succeeds once in
-    2**`bits` online tries; `bits` never stands for offline work, which no model allows. `mutual`: each end has proven
-    itself to the other. `confirmed`: each end has seen the other's proof over this very transcript.
+    2**`bits` online tries; `bits` never stands for offline work, which no model allows; 0 where nothing is proven.
+    `dynamic`: what was carried out of band was made for this pairing; what is static, somebody may have read long ago.
+    `mutual`: each end has proven itself to the other. `confirmed`: a person said yes to this very pairing, on the
+    device at least.
     """
 
     model: Model
     strength: str
     bits: int
+    dynamic: bool
     mutual: bool
     confirmed: bool
+
+    def told(self, dynamic: bool) -> "Proof":
+        """Take the device's word, in its signed statement, on whether its passcode was made for this pairing.
+
+        AuthenticationError where it contradicts what the client knows, which is so in every other model.
+        """
+        if dynamic is self.dynamic:
+            return self
+        if self.model is not Model.PASSCODE:
+            raise AuthenticationError("the device contradicts the bootstrap data on what was proven", step="message_4")
+        return replace(self, dynamic=dynamic)
+
+
+PROOFS: Final = (
+    Proof(Model.PINNED, "pinned", 128, dynamic=False, mutual=False, confirmed=False),
+    Proof(Model.SECRET, "secret-dynamic", 128, dynamic=True, mutual=True, confirmed=False),
+    Proof(Model.SECRET, "secret-static", 128, dynamic=False, mutual=True, confirmed=False),
+    Proof(Model.PASSCODE, "passcode", 23, dynamic=True, mutual=True, confirmed=False),
+    Proof(Model.PASSCODE, "passcode", 23, dynamic=False, mutual=True, confirmed=False),
+    Proof(Model.COMPARE, "compare", 19, dynamic=True, mutual=True, confirmed=True),
+    Proof(Model.BUTTON, "button", 0, dynamic=True, mutual=False, confirmed=True),
+    Proof(Model.RESUMED, "resumed", 128, dynamic=False, mutual=True, confirmed=False),
+)
+"""All that is ever claimed. Bits are rounded down: a passcode is one of 10**7 (its check digit adds none), a comparison
+number one of 10**6."""
+MUTUAL_PROOFS: Final = frozenset(proof for proof in PROOFS if proof.mutual)
+"""Those that an issuer takes. A statement repeats one of them word for word: what a device says of its own strength
+decides nothing."""
+
+
+def proof_of(model: Model, *, dynamic: bool) -> Proof:
+    """Return what a model proves; UsageError where it is never so."""
+    for proof in PROOFS:
+        if (proof.model, proof.dynamic) == (model, dynamic):
+            return proof
+    raise UsageError(f"the model {model.name.lower()} is never {'dynamic' if dynamic else 'static'}", step="pairing")
 
 
 class InitiatorModel(Protocol):
@@ -81,7 +122,10 @@ class InitiatorModel(Protocol):
         """Check the value in EAD_4, b"" if absent. Raises AuthenticationError or PeerError."""
 
     def channel_secret(self) -> bytes:
-        """Return 32 bytes, the secret that enters the channel key; UsageError before `check_4` has passed."""
+        """Return the secret that enters the channel key, 32 bytes, or b"" in a model that has none.
+
+        UsageError before `check_4` has passed.
+        """
 
 
 class ResponderModel(Protocol):
@@ -108,7 +152,10 @@ class ResponderModel(Protocol):
         """Return the value for EAD_4, b"" for none."""
 
     def channel_secret(self) -> bytes:
-        """Return 32 bytes, the secret that enters the channel key; UsageError before `check_3` has passed."""
+        """Return the secret that enters the channel key, 32 bytes, or b"" in a model that has none.
+
+        UsageError before `check_3` has passed.
+        """
 
 
 class Steps:

@@ -14,11 +14,9 @@ from typing import Final
 
 from oob.errors import PeerError, UsageError
 from oob.pairing import cpace
-from oob.pairing.models import PROFILE, Model, Proof, Steps, check_equal, encode_ead_1, expect_ead_1, prf, tag
+from oob.pairing.models import PROFILE, Model, Steps, check_equal, encode_ead_1, expect_ead_1, prf, proof_of, tag
 
 LENGTH: Final = 8
-BITS: Final = 23
-"""Of 10**7 codes, rounded down: the check digit adds none."""
 _COMPARISON_LENGTH: Final = 6
 _SEPARATORS: Final = str.maketrans("", "", " -")
 _CODES: Final = 10 ** (LENGTH - 1)
@@ -102,9 +100,9 @@ def channel_identifier(identity: bytes) -> bytes:
 
 class _Passcode:
     model = Model.PASSCODE
-    proof = Proof(Model.PASSCODE, "passcode", BITS, mutual=True, confirmed=True)
 
-    def __init__(self, passcode: Passcode, scalar: bytes, identity: bytes, steps: Steps) -> None:
+    def __init__(self, passcode: Passcode, scalar: bytes, identity: bytes, dynamic: bool, steps: Steps) -> None:
+        self.proof = proof_of(self.model, dynamic=dynamic)
         self._prs = passcode.digits.encode()
         self._scalar = scalar
         self._ci = channel_identifier(identity)
@@ -130,10 +128,13 @@ class _Passcode:
 
 
 class PasscodeInitiator(_Passcode):
-    """The client in the model `passcode`; `scalar` is 32 fresh random bytes, `identity` the device's shown identity."""
+    """The client in the model `passcode`; `scalar` is 32 fresh random bytes, `identity` the device's shown identity.
+
+    Digits do not say whether they are printed: `proof` is the lesser one until the device tells (`Proof.told`).
+    """
 
     def __init__(self, passcode: Passcode, scalar: bytes, identity: bytes = b"") -> None:
-        super().__init__(passcode, scalar, identity, Steps("ead_1", "check_2", "ead_3", "check_4"))
+        super().__init__(passcode, scalar, identity, False, Steps("ead_1", "check_2", "ead_3", "check_4"))
 
     def ead_1(self, g_x: bytes) -> bytes:
         """Return the model id and Ya; G_X is the session id of CPace."""
@@ -164,11 +165,12 @@ class PasscodeInitiator(_Passcode):
 class PasscodeResponder(_Passcode):
     """The device in the model `passcode`; `scalar` is 32 fresh random bytes, `identity` its shown identity.
 
-    `Guesses.begin` must have been called, and its result stored, before `check_3`.
+    `dynamic` says that the code is shown for this pairing and not printed. `Guesses.begin` must have been called, and
+    its result stored, before `check_3`.
     """
 
-    def __init__(self, passcode: Passcode, scalar: bytes, identity: bytes = b"") -> None:
-        super().__init__(passcode, scalar, identity, Steps("check_1", "ead_2", "check_3", "ead_4"))
+    def __init__(self, passcode: Passcode, scalar: bytes, identity: bytes = b"", *, dynamic: bool = True) -> None:
+        super().__init__(passcode, scalar, identity, dynamic, Steps("check_1", "ead_2", "check_3", "ead_4"))
         self._peer = b""
 
     def check_1(self, value: bytes, g_x: bytes) -> None:

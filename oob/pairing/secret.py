@@ -13,7 +13,7 @@ from typing import Final
 
 from oob.crypto import Hash
 from oob.errors import UsageError
-from oob.pairing.models import Model, Proof, Steps, check_equal, encode_ead_1, expect_ead_1, prf, tag
+from oob.pairing.models import Model, Steps, check_equal, encode_ead_1, expect_ead_1, prf, proof_of, tag
 
 MIN_LENGTH: Final = 16
 MAX_LENGTH: Final = 32
@@ -26,8 +26,7 @@ class _Secret:
 
     def __init__(self, secret: bytes, dynamic: bool, steps: Steps) -> None:
         check_secret(secret)
-        strength = "secret-dynamic" if dynamic else "secret-static"
-        self.proof = Proof(Model.SECRET, strength, 128, mutual=True, confirmed=True)
+        self.proof = proof_of(self.model, dynamic=dynamic)
         self._secret = secret
         self._steps = steps
 

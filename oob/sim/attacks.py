@@ -20,7 +20,8 @@ from oob.errors import OobError
 from oob.framing.gatt import MessageType
 from oob.handshake import Credential, Identity
 from oob.issuance import AcmeClient, IssuerSession, TlsKey
-from oob.pairing import Bootstrap, Model, Passcode, Proof
+from oob.pairing import Bootstrap, Model, Passcode
+from oob.pairing.models import proof_of
 from oob.progress import Progress, Report
 from oob.sim.demo import WISH
 from oob.sim.home import DEVICE_NAME, Home
@@ -179,8 +180,7 @@ class _Mallory:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        strength, bits = ("passcode", 23) if model is Model.PASSCODE else ("secret-static", 128)
-        self.proof = Proof(model, strength, bits, mutual=True, confirmed=True)
+        self.proof = proof_of(model, dynamic=model is Model.PASSCODE)
 
     def check_1(self, value: bytes, g_x: bytes) -> None:
         """Accept."""

@@ -163,7 +163,7 @@ def test_no_object_of_a_full_run_shows_a_secret(model: str) -> None:
     secrets.update({exporter.export(32771, bytes([agreement.proof.model]), 32), exporter.prk_out})
     for model_object in (vars(run.initiator)["_model"], vars(run.responder)["_model"]):
         secrets.update({model_object.channel_secret(), vars(model_object).get("_k", SECRET)})
-    assert len(secrets) == (16 if model == "passcode" else 15)
+    assert len(secrets) == (17 if model == "passcode" else 16)
     assert_shows_nothing(shown, secrets)
 
 

@@ -11,7 +11,7 @@ from tests.attack.mallory import FakeClient, FakeDevice
 from tests.attack.refusal import refused_by_client, refused_by_device
 from tests.exchange import CONTEXT, MODELS, SECRET, Run, identity
 
-RECEIPT = Receipt(bytes(16), None, None, bytes(64)).encode()
+RECEIPT = Receipt(bytes(16), None, None, True, bytes(64)).encode()
 
 
 class Careless(SecretResponder):
@@ -179,7 +179,7 @@ def test_context_swapped_on_the_way(model: str, change: dict[str, object], monke
     refused_by_client(run.initiator, lambda: run.initiator.receive_4(message_4), AuthenticationError, "signature")
 
 
-@pytest.mark.parametrize("context", [b"", b"\x80", CONTEXT.encode() + b"\x00", CONTEXT.encode()[:-1], b"\xf6"])
+@pytest.mark.parametrize("context", [b"\x80", CONTEXT.encode() + b"\x00", CONTEXT.encode()[:-1], b"\xf6"])
 def test_client_without_a_session(context: bytes) -> None:
     """Even a client that knows the digits gets nothing signed for a session that is none.
 

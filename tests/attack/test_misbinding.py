@@ -14,7 +14,7 @@ from oob.crypto import Algorithm, EcdhKey, SigningKey
 from oob.crypto.ecdh import Curve
 from oob.errors import AuthenticationError, OobError, PeerError
 from oob.handshake import Credential, Identity
-from oob.pairing.models import Model, Proof
+from oob.pairing.models import Model, proof_of
 from tests.attack.mallory import FakeDevice
 from tests.attack.refusal import refused_by_client, refused_by_device
 from tests.exchange import MODELS, Run, identity, models
@@ -111,7 +111,7 @@ FORGERIES: dict[str, Any] = {
     "challenge": b"c" * 32,
     "origin": "https://evil.example",
     "names": ("bank.example",),
-    "proof": Proof(Model.SECRET, "secret-dynamic", 128, mutual=True, confirmed=True),
+    "proof": proof_of(Model.COMPARE, dynamic=True),
     "exporter": b"e" * 32,
     "context_hash": b"h" * 32,
     "jti": b"j" * 16,
@@ -130,7 +130,9 @@ def test_a_device_that_signs_another_claim(model: str, claim: str, monkeypatch: 
 
     def forge(key: Signer, statement: BindingStatement) -> Receipt:
         receipt = sign_binding(key, replace(statement, **{claim: FORGERIES[claim]}))
-        return replace(receipt, jti=statement.jti, iat=statement.iat, exp=statement.exp)
+        return replace(
+            receipt, jti=statement.jti, iat=statement.iat, exp=statement.exp, dynamic=statement.proof.dynamic
+        )
 
     monkeypatch.setattr("oob.binding.exchange.sign_binding", forge)
     run = Run.of(model)

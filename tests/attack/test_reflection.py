@@ -8,7 +8,7 @@ from tests.attack.mallory import FakeDevice
 from tests.attack.refusal import refused, refused_by_client, refused_by_device
 from tests.exchange import MODELS, Run, identity, models
 
-RECEIPT = Receipt(bytes(16), None, None, bytes(64)).encode()
+RECEIPT = Receipt(bytes(16), None, None, True, bytes(64)).encode()
 
 
 @pytest.mark.parametrize("model", MODELS)

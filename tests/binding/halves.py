@@ -21,7 +21,7 @@ STATEMENT = BindingStatement(
     challenge=CONTEXT.challenge,
     origin=CONTEXT.origin,
     names=CONTEXT.names,
-    proof=Proof(Model.SECRET, "secret-dynamic", 128, mutual=True, confirmed=True),
+    proof=Proof(Model.SECRET, "secret-dynamic", 128, dynamic=True, mutual=True, confirmed=False),
     exporter=b"e" * 32,
     context_hash=CONTEXT.hash(),
     jti=b"j" * 16,

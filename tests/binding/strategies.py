@@ -17,7 +17,13 @@ ids = st.binary(min_size=16, max_size=16)
 challenges = st.binary(min_size=16, max_size=64)
 times = st.none() | st.integers(0, 2**53 - 1)
 proofs = st.builds(
-    Proof, st.sampled_from(Model), texts, st.integers(0, 2**64 - 1), mutual=st.booleans(), confirmed=st.booleans()
+    Proof,
+    st.sampled_from(Model),
+    texts,
+    st.integers(0, 2**64 - 1),
+    dynamic=st.booleans(),
+    mutual=st.booleans(),
+    confirmed=st.booleans(),
 )
 contexts = st.builds(SessionContext, urls, st.none() | hashes, texts, challenges, names)
 statements = st.builds(
@@ -35,7 +41,7 @@ statements = st.builds(
     iat=times,
     exp=times,
 )
-receipts = st.builds(Receipt, ids, times, times, st.binary(min_size=64, max_size=64))
+receipts = st.builds(Receipt, ids, times, times, st.booleans(), st.binary(min_size=64, max_size=64))
 records = (
     st.builds(Proceed, st.none() | st.binary(max_size=100))
     | st.builds(Ready, urls, hashes, texts)

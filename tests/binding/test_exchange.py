@@ -23,7 +23,7 @@ from oob.pairing import (
     SecretInitiator,
     SecretResponder,
 )
-from oob.pairing.models import Proof
+from oob.pairing.models import proof_of
 from tests.exchange import CONTEXT, MODELS, PASSCODE, SECRET, Run, identity, with_challenge
 
 PARTING = cbor.encode_sequence(1, "refused")
@@ -32,12 +32,12 @@ PARTING = cbor.encode_sequence(1, "refused")
 # hash of the root, a challenge of 32 bytes and one name, and the receipt. The binding costs no message of its own.
 SIZES = {
     # model: with a clock in the device, without
-    "passcode": ([77, 230, 333, 137], [77, 230, 333, 129]),
-    "secret": ([51, 213, 333, 117], [51, 213, 333, 109]),
+    "passcode": ([77, 230, 333, 138], [77, 230, 333, 130]),
+    "secret": ([51, 213, 333, 118], [51, 213, 333, 110]),
 }
 PROOFS = {
-    "passcode": Proof(Model.PASSCODE, "passcode", 23, mutual=True, confirmed=True),
-    "secret": Proof(Model.SECRET, "secret-static", 128, mutual=True, confirmed=True),
+    "passcode": proof_of(Model.PASSCODE, dynamic=True),
+    "secret": proof_of(Model.SECRET, dynamic=False),
 }
 
 

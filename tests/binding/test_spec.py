@@ -21,7 +21,7 @@ from tests.exchange import MODELS, Run
 
 HASH, TIME = bytes(32), 2**53 - 1
 CONTEXT: list[Any] = ["https://i", None, "", bytes(16), []]
-RECEIPT: list[Any] = [bytes(16), None, None, bytes(64)]
+RECEIPT: list[Any] = [bytes(16), None, None, True, bytes(64)]
 CLAIMS: dict[int, Any] = {
     3: "https://i",
     7: bytes(16),
@@ -31,7 +31,7 @@ CLAIMS: dict[int, Any] = {
     -70002: "",
     -70003: HASH,
     -70004: HASH,
-    -70005: [3, "passcode", 23, True, True],
+    -70005: [3, "passcode", 23, True, True, False],
     -70006: [],
 }
 STATEMENT_HEADER = {1: -7, 16: "application/oob-binding+cwt"}
@@ -95,7 +95,8 @@ BROKEN: dict[str, list[Any]] = {
     ],
     "receipt": [
         at(RECEIPT, 0, bytes(15)), at(RECEIPT, 1, -1), at(RECEIPT, 1, True), at(RECEIPT, 2, TIME + 1),
-        at(RECEIPT, 2, "x"), at(RECEIPT, 3, bytes(63)), at(RECEIPT, 3, None), [*RECEIPT, 0], RECEIPT[:3], {}, 0,
+        at(RECEIPT, 2, "x"), at(RECEIPT, 3, 1), at(RECEIPT, 4, bytes(63)), at(RECEIPT, 4, None), [*RECEIPT, 0],
+        RECEIPT[:4], {}, 0,
     ],
     "binding-claims": [
         *[without(CLAIMS, key) for key in CLAIMS],
@@ -115,9 +116,10 @@ BROKEN: dict[str, list[Any]] = {
         at(STATEMENT, 2, None), at(STATEMENT, 2, b"\xa0"), at(STATEMENT, 3, bytes(63)), STATEMENT[:3], [*STATEMENT, 0],
     ],
     "proof": [
-        [0, "", 0, True, True], [6, "", 0, True, True], [True, "", 0, True, True],
-        [3, "x" * 256, 0, True, True], [3, "", -1, True, True], [3, "", False, True, True], [3, "", 0, 1, True],
-        [3, "", 0, True, 0], [3, "", 0, True], [3, "", 0, True, True, True],
+        [0, "", 0, True, True, True], [7, "", 0, True, True, True], [True, "", 0, True, True, True],
+        [3, "x" * 256, 0, True, True, True], [3, "", -1, True, True, True], [3, "", False, True, True, True],
+        [3, "", 0, 1, True, True], [3, "", 0, True, 0, True], [3, "", 0, True, True, 1], [3, "", 0, True, True],
+        [3, "", 0, True, True, True, True],
     ],
     "countersignature-header": [
         STATEMENT_HEADER, at(COUNTERSIGNATURE_HEADER, 1, 1), without(COUNTERSIGNATURE_HEADER, 16),
@@ -164,10 +166,10 @@ OVERLOOKED: list[tuple[str, Any]] = [
     ("session-context", at(CONTEXT, 2, b"")),
     ("session-context", at(CONTEXT, 3, "x" * 16)),
     ("receipt", at(RECEIPT, 0, "x" * 16)),
-    ("receipt", at(RECEIPT, 3, "x" * 64)),
+    ("receipt", at(RECEIPT, 4, "x" * 64)),
     ("binding-claims", at(CLAIMS, -70002, b"")),
     ("binding-claims", at(CLAIMS, -70001, "x" * 32)),
-    ("binding-claims", at(CLAIMS, -70005, [3, b"", 0, True, True])),
+    ("binding-claims", at(CLAIMS, -70005, [3, b"", 0, True, True, True])),
     ("binding-claims", at(CLAIMS, -70006, [b"n"])),
     ("binding-statement", at(STATEMENT, 1, {1: -7})),
     ("countersignature", at(COUNTERSIGNATURE, 1, {4: b""})),
@@ -251,6 +253,7 @@ def test_a_run_is_as_specified(model: str) -> None:
     claim = run.responder.open(run.message_3())
     message_4, channel = run.responder.confirm(bytes(16), 1_700_000_000, 1_700_000_600)
     agreement = run.initiator.receive_4(message_4)
+    assert claim.context is not None
     check("session-context", claim.context.encode())
     check("binding-statement", agreement.binding.statement)
     check("countersignature", agreement.binding.countersignature)

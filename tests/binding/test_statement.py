@@ -50,7 +50,7 @@ CHANGES: dict[str, Any] = {
     "challenge": b"c" * 32,
     "origin": "https://evil.example",
     "names": ("oven.home.example",),
-    "proof": Proof(Model.BUTTON, "button", 0, mutual=False, confirmed=False),
+    "proof": Proof(Model.BUTTON, "button", 0, dynamic=True, mutual=False, confirmed=False),
     "exporter": b"f" * 32,
     "context_hash": b"h" * 32,
     "jti": b"k" * 16,

@@ -22,7 +22,7 @@ from oob.pairing.models import Model, Proof
 NOW = 1_800_000_000.0
 ZONE = "home.example"
 BASE = "https://issuer.home.example"
-MUTUAL = Proof(Model.PASSCODE, "passcode", 23, True, True)
+MUTUAL = Proof(Model.PASSCODE, "passcode", 23, True, True, False)
 JOSE = "application/jose+json"
 POLICY = Policy(ZONE, origins=frozenset({"", "https://app.example"}), ip_networks=("192.168.7.0/24",))
 

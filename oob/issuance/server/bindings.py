@@ -22,13 +22,8 @@ from oob.issuance.server.exchange import read_body, reply
 from oob.issuance.server.issuer import Issuer
 from oob.issuance.server.sessions import current_status, require_origin, require_session
 from oob.issuance.store import Acceptance, NamesTaken, Session, SessionSpent
-from oob.pairing import PasscodeResponder, SecretResponder
+from oob.pairing.models import MUTUAL_PROOFS
 
-MUTUAL_PROOFS = frozenset(
-    {PasscodeResponder.proof, *(SecretResponder(bytes(16), dynamic).proof for dynamic in (False, True))}
-)
-"""What the models prove that prove both ends to each other. A statement repeats one of these word for word: what a
-device says of its own strength decides nothing."""
 _ENDED = {
     "bound": (Kind.CHALLENGE_USED, "the challenge of this session was used: its device is bound"),
     "refused": (Kind.CHALLENGE_USED, "the challenge of this session was used by a binding that was refused"),

@@ -7,20 +7,22 @@ import pytest
 from oob.binding import Binding
 from oob.cose import CoseKey
 from oob.issuance import base64url
-from oob.pairing.models import Model, Proof
+from oob.pairing.models import Model, Proof, proof_of
 from tests.issuance.world import BASE, POLICY, Opened, World, new_key
 
-PINNED = Proof(Model.PINNED, "device-only", 128, False, True)
+PINNED = proof_of(Model.PINNED, dynamic=False)
 BOASTS = [
-    Proof(Model.BUTTON, "i swear", 0, True, False),
-    Proof(Model.COMPARE, "compare", 19, True, True),
-    Proof(Model.PINNED, "secret-static", 128, True, True),
-    Proof(Model.PASSCODE, "passcode", 128, True, True),
-    Proof(Model.PASSCODE, "passcode", 23, True, False),
-    Proof(Model.PASSCODE, "secret-static", 128, True, True),
-    Proof(Model.SECRET, "secret-static", 0, True, True),
-    Proof(Model.SECRET, "secret", 128, True, True),
-    Proof(Model.SECRET, "secret-dynamic", 128, False, True),
+    proof_of(Model.BUTTON, dynamic=True),
+    Proof(Model.BUTTON, "i swear", 0, True, True, False),
+    Proof(Model.COMPARE, "compare", 19, True, True, False),
+    Proof(Model.PINNED, "secret-static", 128, False, True, False),
+    Proof(Model.PASSCODE, "passcode", 128, True, True, False),
+    Proof(Model.PASSCODE, "passcode", 23, True, True, True),
+    Proof(Model.PASSCODE, "secret-static", 128, False, True, False),
+    Proof(Model.SECRET, "secret-static", 0, False, True, False),
+    Proof(Model.SECRET, "secret", 128, False, True, False),
+    Proof(Model.SECRET, "secret-dynamic", 128, False, True, False),
+    Proof(Model.SECRET, "secret-dynamic", 128, True, False, False),
 ]
 """What a device may say of itself, and no model proves."""
 
@@ -55,9 +57,12 @@ async def test_both_halves_bind(world: World, opened: Opened) -> None:
 @pytest.mark.parametrize(
     "proof",
     [
-        Proof(Model.PASSCODE, "passcode", 23, True, True),
-        Proof(Model.SECRET, "secret-static", 128, True, True),
-        Proof(Model.SECRET, "secret-dynamic", 128, True, True),
+        proof_of(Model.PASSCODE, dynamic=True),
+        proof_of(Model.PASSCODE, dynamic=False),
+        proof_of(Model.SECRET, dynamic=False),
+        proof_of(Model.SECRET, dynamic=True),
+        proof_of(Model.COMPARE, dynamic=True),
+        proof_of(Model.RESUMED, dynamic=False),
     ],
 )
 async def test_what_mutual_models_prove_binds(world: World, opened: Opened, proof: Proof) -> None:
