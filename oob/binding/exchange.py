@@ -102,6 +102,10 @@ class _Exchange:
         messages = self._session.messages_to_send()
         return messages[-1] if messages else None
 
+    def decline(self, error: OobError) -> None:
+        """End the exchange because of something that the caller found; `parting` then has a word for the peer."""
+        self._session.refuse(error)
+
     def _expect(self, kind: type[_E]) -> _E:
         """Return the one event that the state table leaves, or raise what ended the session."""
         for event in self._session.events():
@@ -147,6 +151,7 @@ class InitiatorExchange(_Exchange):
             credential = Credential.by_value(claimed.id_cred)
             session.accept(credential)
             peer = self._expect(PeerVerified)
+            _refuse_content(peer.ead)
             self._model.check_2(value_of(peer.ead, EAD_LABEL), peer.th, credential.cred)
         self._device = credential
         authenticator = self._model.ead_3(session.th, own.cred)
@@ -177,7 +182,7 @@ class InitiatorExchange(_Exchange):
             signed = self._countersign(device.key, Receipt.decode(receipt))
             proof = signed[0].proof
         channel, _ = channel_pair(exporter, proof.model, secret)
-        return Agreement(device, proof, signed, channel, PairingKey.derive(exporter, proof.model, secret))
+        return Agreement(device, proof, signed, channel, PairingKey.derive(exporter, proof, secret))
 
     def _countersign(self, key: CoseKey, receipt: Receipt) -> tuple[BindingStatement, Binding]:
         """Compose what the device should have signed, and sign only that."""
@@ -212,6 +217,7 @@ class ResponderExchange(_Exchange):
         session.receive(message_1)
         offered = self._expect(Offered)
         with self._refusing("message_1"):
+            _refuse_content(offered.ead)
             ead_1 = value_of(offered.ead, EAD_LABEL)
             self._model = self._named(ead_1)
             self._model.check_1(ead_1, offered.g_x)
@@ -260,7 +266,7 @@ class ResponderExchange(_Exchange):
 
     def pairing_key(self) -> PairingKey:
         """Return the key that the pairing leaves at both ends, once `confirm` returned."""
-        return PairingKey.derive(self._session.exporter(), self._model.model, self._model.channel_secret())
+        return PairingKey.derive(self._session.exporter(), self._model.proof, self._model.channel_secret())
 
     def _receipt(self, claim: Claim, exporter: Exporter, stamp: tuple[bytes, int | None, int | None]) -> bytes:
         if claim.context is None or not self.binds:
@@ -274,13 +280,15 @@ class ResponderExchange(_Exchange):
         named, _ = decode_ead_1(ead_1)
         return next((model for model in self._models if model.model is named), self._models[0])
 
-    def decline(self, error: OobError) -> None:
-        """End the exchange because of local policy: no binding is signed."""
-        self._session.refuse(error)
-
     def _raise_failure(self) -> None:
         for failed in [event for event in self._session.events() if isinstance(event, Failed)]:
             raise failed.error
+
+
+def _refuse_content(ead: tuple[Ead, ...]) -> None:
+    """Refuse a session context or a receipt in EAD_1 or EAD_2: before message_3 nobody reads them."""
+    if any(item.label == CONTEXT_LABEL for item in ead):
+        raise PeerError("a session context or receipt stands where none belongs")
 
 
 def _items(authenticator: bytes, content: bytes = b"") -> tuple[Ead, ...]:

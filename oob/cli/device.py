@@ -55,9 +55,12 @@ def parse_address(text: str) -> tuple[str, int]:
 def _show_offer(device: Device, terminal: Terminal) -> None:
     """Show what a person has to carry: this terminal is the device's screen."""
     try:
-        device.offer.admit()
+        device.offer.require_armed()
     except AuthenticationError as error:
         terminal.say(f"Not pairing: {error.cause}. Press Enter here, or start with --press, to pair anew.")
+        return
+    if device.offer.model in (Model.COMPARE, Model.BUTTON):
+        terminal.say("Armed: pair now.")
         return
     carried = device.offer.out_of_band()
     if isinstance(carried, Passcode):

@@ -1,7 +1,21 @@
-"""The client runtime."""
+"""The client runtime: what an app on a phone or laptop calls."""
 
-from oob.client.client import Client, initiator_model, pair, parse_out_of_band
+from oob.client.carried import Carried, Comparison, PresenceAlone, initiator_model, parse_out_of_band
+from oob.client.client import Client, pair
 from oob.client.nearby import reach
+from oob.client.resumed import Resumed
 from oob.client.store import Pairing, PairingStore
 
-__all__ = ["Client", "Pairing", "PairingStore", "initiator_model", "pair", "parse_out_of_band", "reach"]
+__all__ = [
+    "Carried",
+    "Client",
+    "Comparison",
+    "Pairing",
+    "PairingStore",
+    "PresenceAlone",
+    "Resumed",
+    "initiator_model",
+    "pair",
+    "parse_out_of_band",
+    "reach",
+]

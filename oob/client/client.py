@@ -3,22 +3,39 @@
 session at the issuer -> message_1 .. message_4 -> both halves to the issuer -> channel: proceed -> ready -> page
 """
 
+import asyncio
 import os
+import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from oob.binding import Agreement, InitiatorExchange, Proceed, Ready, Unable, decode_record
+from oob.binding import (
+    Agreement,
+    InitiatorExchange,
+    PairingKey,
+    Proceed,
+    Ready,
+    SessionContext,
+    Unable,
+    decode_record,
+)
+from oob.client.carried import Carried, Comparison, initiator_model, parse_out_of_band
+from oob.client.entries import KEY_LENGTH, Entries
 from oob.client.nearby import reach
+from oob.client.resumed import Resumed
 from oob.client.store import Pairing, PairingStore
 from oob.cose import CoseKey
 from oob.crypto import Algorithm, Curve, EcdhKey, SigningKey
 from oob.errors import AuthenticationError, IssuanceError, OobError, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.handshake import Credential, Identity, Refused
+from oob.handshake.messages import Error
 from oob.issuance import IssuerClient, IssuerSession
-from oob.pairing import Bootstrap, InitiatorModel, Passcode, PasscodeInitiator, SecretInitiator
+from oob.pairing import Bootstrap, CompareInitiator, InitiatorModel, Passcode, ResumedInitiator
+from oob.pairing.compare import LIFETIME
 from oob.progress import Progress, Report, silent
 from oob.transport.conversation import expect, part
 from oob.transport.link import Link
@@ -28,19 +45,6 @@ MESSAGE_WAIT = 10.0
 ISSUANCE_WAIT = 70.0
 """Seconds that a device has to get its certificate: a little more than it takes before it gives up and says why."""
 C_I = b"\x00"
-
-
-def initiator_model(out_of_band: Passcode | Bootstrap, random: Callable[[int], bytes]) -> InitiatorModel:
-    """Return the client's side of the model that fits what a person brought; UsageError if nothing does.
-
-    It serves one handshake: for another try the person enters or scans it again.
-    """
-    if isinstance(out_of_band, Passcode):
-        return PasscodeInitiator(out_of_band, random(32))
-    if out_of_band.secret is None:
-        remedy = "Pair by the device's passcode"
-        raise UsageError("this tag or code carries no secret", step="bootstrap", remedy=remedy)
-    return SecretInitiator(out_of_band.secret, out_of_band.cred_r_hash, out_of_band.dynamic)
 
 
 class Client:
@@ -59,25 +63,150 @@ class Client:
         *,
         origin: str = "",
         token: str = "",
+        clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
         report: Report = silent,
     ) -> None:
         self.store = PairingStore(directory)
+        self.entries = Entries(directory, random(KEY_LENGTH))
+        self._clock = clock
         self.issuer = IssuerClient(issuer_url, root_der, token=token)
         self._root_der, self._origin, self._random, self._report = root_der, origin, random, report
 
-    async def pair(self, link: Link, out_of_band: Passcode | Bootstrap, *, names: tuple[str, ...] = ()) -> Pairing:
+    async def pair(self, link: Link, carried: Carried, *, names: tuple[str, ...] = ()) -> Pairing:
         """Pair with the device at the other end of `link` and see its certificate through.
 
-        `out_of_band` is the passcode that a person typed, or what a tag or QR code carried, for this one try; `names`
-        are wishes, which the issuer turns into names of its zone. Raises LinkError, AuthenticationError, PeerError,
-        IssuanceError or StorageError; a new try starts anew.
+        `carried` is what a person brought for this one try: a passcode that was typed, the content of a tag or QR code,
+        or a `Comparison`; `names` are wishes, which the issuer turns into names of its zone. Raises UsageError for what
+        proves too little to be bound, LinkError, AuthenticationError, PeerError, IssuanceError or StorageError; a new
+        try starts anew.
         """
+        key, identity = self._session_key()
+        model = initiator_model(carried, self._random, identity.credential.cred)
+        if not model.proof.mutual:
+            name = model.model.name.lower()
+            remedy = "Pair by a passcode, a secret or a comparison, or only `meet` the device"
+            raise UsageError(f"the model {name} proves too little to be bound", step="pairing", remedy=remedy)
+        if isinstance(carried, Passcode):
+            self.entries.check(carried)
+        session = await self._open(key, names)
+        agreement = await self._run(link, identity, model, session.context, carried)
+        return await self._certified(link, agreement, _paired(agreement, key, session), session)
+
+    async def meet(self, link: Link, carried: Carried) -> Pairing:
+        """Talk to the device with nothing to be bound; what was proven is in the result, which is not stored.
+
+        Its `channel` reaches the device through `link`. Raises as `pair`, but no IssuanceError.
+        """
+        key, identity = self._session_key()
+        model = initiator_model(carried, self._random, identity.credential.cred)
+        agreement = await self._run(link, identity, model, None, carried)
+        return replace(_paired(agreement, key, None), status="met")
+
+    async def resume(self, link: Link, pairing: Pairing) -> Resumed:
+        """Reach a paired device again, without passcode or tag, under a new session key that the pairing endorses.
+
+        AuthenticationError when the device does not know the pairing any more, or is another one.
+        """
+        _, identity = self._session_key()
+        return Resumed(link, await self._run(link, identity, _resuming(pairing), None, None))
+
+    async def renew(self, link: Link, pairing: Pairing, *, names: tuple[str, ...] = ()) -> Pairing:
+        """Bind a paired device to a new session, without passcode or tag, and see its new certificate through.
+
+        Raises as `pair` and `resume`.
+        """
+        key, identity = self._session_key()
+        session = await self._open(key, names)
+        agreement = await self._run(link, identity, _resuming(pairing), session.context, None)
+        renewed = replace(_paired(agreement, key, session), key=pairing.key)  # under which the device knows us
+        return await self._certified(link, agreement, renewed, session)
+
+    async def unpair(self, link: Link, pairing: Pairing) -> None:
+        """End the pairing at the device, at the issuer, and here. Raises as `resume`; then nothing is forgotten."""
+        async with await self.resume(link, pairing) as device:
+            await device.unpair()
+        await self.forget(pairing)
+
+    async def forget(self, pairing: Pairing) -> None:
+        """End the pairing at the issuer, if it can be reached, and here, without the device."""
+        key = SigningKey.from_bytes(Algorithm.ES256, pairing.session_key)
+        with suppress(IssuanceError):  # its binding lapses by itself
+            await self.issuer.withdraw(pairing.session_url, key)
+        self.store.forget(pairing)
+        self._tell("forgotten", pairing.name)
+
+    def close(self) -> None:
+        """Let go of the connection to the issuer."""
+        self.issuer.close()
+
+    async def handshake(self, link: Link, carried: Carried, key: SigningKey, session: IssuerSession) -> Agreement:
+        """Run the four messages and return what both ends agreed on; two round trips."""
+        identity = Identity(Credential.of_key(CoseKey.of(key)), key)
+        model = initiator_model(carried, self._random, identity.credential.cred)
+        return await self._run(link, identity, model, session.context, carried)
+
+    async def _run(
+        self,
+        link: Link,
+        identity: Identity,
+        model: InitiatorModel,
+        context: SessionContext | None,
+        carried: Carried | None,
+    ) -> Agreement:
+        exchange = InitiatorExchange(identity, model, context)
+        try:
+            message = exchange.start(EcdhKey.generate(Curve.X25519, self._random), C_I)
+            message = exchange.receive_2(await self._ask(link, message))
+            if isinstance(carried, Passcode):
+                self.entries.enter(carried)  # from here on a rogue device would know whether its guess was right
+            self._tell("message_3", exchange.device_name)
+            await link.send(MessageType.HANDSHAKE, message)
+            agreement = exchange.receive_4(await self._last(link, model, carried, exchange.device_name))
+            if isinstance(carried, Passcode):
+                self.entries.succeed(carried)
+        except Refused as refusal:
+            raise _explained(refusal, exchange.device_name) from refusal
+        except OobError as error:
+            exchange.decline(error)
+            await part(link, exchange.parting())
+            raise
+        self._tell("agreed", agreement.proof.strength)
+        return agreement
+
+    async def _last(self, link: Link, model: InitiatorModel, carried: Carried | None, name: str) -> bytes:
+        """Return message_4; in the model `compare`, after this end's user said yes as well."""
+        if not isinstance(model, CompareInitiator) or not isinstance(carried, Comparison):
+            return await expect(link, MessageType.HANDSHAKE, MESSAGE_WAIT)
+        asking = asyncio.ensure_future(carried.confirm(model.show(self._clock()), name))
+        reading = asyncio.ensure_future(expect(link, MessageType.HANDSHAKE, LIFETIME + MESSAGE_WAIT))
+        try:
+            await asyncio.wait({asking, reading}, return_when=asyncio.FIRST_COMPLETED, timeout=LIFETIME)
+            if reading.done() and Error.decode(reading.result()):
+                return reading.result()  # the device's user said no: nobody needs to be asked here
+            await asyncio.wait({asking}, timeout=LIFETIME)
+            if not asking.done() or not asking.result():
+                cause = "the user did not say that both numbers are the same"
+                raise AuthenticationError(cause, step="compare", remedy="Pair again, and look at both screens")
+            model.confirm(self._clock())
+            return await reading
+        finally:
+            for task in (asking, reading):
+                task.cancel()
+            await asyncio.wait({asking, reading})
+
+    def _session_key(self) -> tuple[SigningKey, Identity]:
         key = SigningKey.generate(Algorithm.ES256, self._random)
+        return key, Identity(Credential.of_key(CoseKey.of(key)), key)
+
+    async def _open(self, key: SigningKey, names: tuple[str, ...]) -> IssuerSession:
         session = await self.issuer.open_session(key, origin=self._origin, names=names)
         self._tell("session", session.context.issuer)
-        agreement = await self.handshake(link, out_of_band, key, session)
-        pairing = self._keep(agreement, key, session)
+        return session
+
+    async def _certified(self, link: Link, agreement: Agreement, pairing: Pairing, session: IssuerSession) -> Pairing:
+        """Keep the pairing, have the issuer take it, and let the device get its certificate."""
+        self.store.save(pairing)
         await self._submit(session, agreement)
         pairing = self.store.save(pairing, status="bound")
         self._tell("bound", ", ".join(pairing.names))
@@ -87,45 +216,6 @@ class Client:
         )
         self._tell("ready", pairing.url)
         return pairing
-
-    def close(self) -> None:
-        """Let go of the connection to the issuer."""
-        self.issuer.close()
-
-    async def handshake(
-        self, link: Link, out_of_band: Passcode | Bootstrap, key: SigningKey, session: IssuerSession
-    ) -> Agreement:
-        """Run the four messages and return what both ends agreed on; two round trips."""
-        identity = Identity(Credential.of_key(CoseKey.of(key)), key)
-        exchange = InitiatorExchange(identity, initiator_model(out_of_band, self._random), session.context)
-        try:
-            message = exchange.start(EcdhKey.generate(Curve.X25519, self._random), C_I)
-            message = exchange.receive_2(await self._ask(link, message))
-            self._tell("message_3", exchange.device_name)
-            agreement = exchange.receive_4(await self._ask(link, message))
-        except Refused as refusal:
-            raise _explained(refusal, exchange.device_name) from refusal
-        except OobError:
-            await part(link, exchange.parting())
-            raise
-        self._tell("agreed", agreement.proof.strength)
-        return agreement
-
-    def _keep(self, agreement: Agreement, key: SigningKey, session: IssuerSession) -> Pairing:
-        proof = agreement.proof
-        pairing = Pairing(
-            device=agreement.device.key.thumbprint(),
-            name=agreement.device.subject,
-            model=proof.model.name.lower(),
-            strength=proof.strength,
-            bits=proof.bits,
-            mutual=proof.mutual,
-            issuer=session.context.issuer,
-            session_url=session.url,
-            session_key=key.to_bytes(),
-            names=session.names,
-        )
-        return self.store.save(pairing)
 
     async def _submit(self, session: IssuerSession, agreement: Agreement) -> None:
         """Submit both halves; where the answer got lost on the way, look whether the issuer took them."""
@@ -163,6 +253,31 @@ class Client:
         self._report(Progress("client", step, detail))
 
 
+def _paired(agreement: Agreement, key: SigningKey, session: IssuerSession | None) -> Pairing:
+    proof = agreement.proof
+    return Pairing(
+        device=agreement.device.key.thumbprint(),
+        cred_r_hash=agreement.device.hash(),
+        name=agreement.device.subject,
+        model=proof.model.name.lower(),
+        strength=proof.strength,
+        bits=proof.bits,
+        dynamic=proof.dynamic,
+        mutual=proof.mutual,
+        confirmed=proof.confirmed,
+        issuer=session.context.issuer if session else "",
+        session_url=session.url if session else "",
+        session_key=key.to_bytes(),
+        key=agreement.key.prk,
+        names=session.names if session else (),
+        channel=agreement.channel,
+    )
+
+
+def _resuming(pairing: Pairing) -> InitiatorModel:
+    return ResumedInitiator(PairingKey(pairing.key, pairing.mutual).resumption_secret(), pairing.cred_r_hash)
+
+
 def _explained(refusal: Refused, device_name: str) -> AuthenticationError:
     """Say what a refusal means. The device tells no reason: these are those that its owner can do something about."""
     if device_name:
@@ -187,14 +302,8 @@ def _checked(ready: Ready, pairing: Pairing) -> Ready:
     return ready
 
 
-def parse_out_of_band(text: str) -> Passcode | Bootstrap:
-    """Read what a person typed or pasted; UsageError or PeerError if it is neither a passcode nor a QR code's text."""
-    text = text.strip("\r\n")
-    return Bootstrap.from_text(text) if text.startswith("OOB:") else Passcode.parse(text)
-
-
 async def pair(
-    code: str | Passcode | Bootstrap,
+    code: str | Carried,
     *,
     issuer: str,
     root: bytes,
@@ -208,18 +317,18 @@ async def pair(
 ) -> Pairing:
     """Find the device over Bluetooth LE within `timeout` seconds, and pair with it; or over `link`, and close that.
 
-    `code` is what the person typed or scanned for this try; `issuer` the directory URL, `root` the issuer's root
-    certificate in DER and `token` its enrolment token, if it asks for one; `directory` keeps the pairing. Raises
+    `code` is what the person typed or scanned for this try, or a `Comparison`; `issuer` the directory URL, `root` the
+    issuer's root certificate in DER and `token` its enrolment token, if any; `directory` keeps the pairing. Raises
     DeviceNotFound, LinkError, AuthenticationError, PeerError, IssuanceError, StorageError, UsageError.
     """
     async with AsyncExitStack() as stack:
         if link is not None:
             stack.push_async_callback(link.close)
-        out_of_band = parse_out_of_band(code) if isinstance(code, str) else code
+        carried = parse_out_of_band(code) if isinstance(code, str) else code
         client = Client(issuer, root, directory, token=token, report=report)
         stack.callback(client.close)
         if link is None:
-            tag_key = out_of_band.tag_key if isinstance(out_of_band, Bootstrap) and address is None else None
+            tag_key = carried.tag_key if isinstance(carried, Bootstrap) and address is None else None
             link = await reach(tag_key=tag_key, address=address, timeout=timeout)
             stack.push_async_callback(link.close)
-        return await client.pair(link, out_of_band, names=names)
+        return await client.pair(link, carried, names=names)

@@ -1,6 +1,6 @@
 """The device runtime."""
 
-from oob.device.device import Device, Page
-from oob.device.offer import PasscodeOffer, SecretOffer
+from oob.device.certifier import Page
+from oob.device.device import Confirm, Device
 
-__all__ = ["Device", "Page", "PasscodeOffer", "SecretOffer"]
+__all__ = ["Confirm", "Device", "Page"]

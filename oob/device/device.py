@@ -1,6 +1,7 @@
 """The device runtime: joins links, exchange, state, clock, randomness and the issuer's client.
 
     link -> message_1 .. message_4 -> channel: proceed -> ACME over IP -> certificate -> page -> channel: ready
+                                   -> channel: requests of an owner who came again
 
 Whatever must survive is on disk before the message that relies on it leaves.
 """
@@ -8,16 +9,27 @@ Whatever must survive is on disk before the message that relies on it leaves.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from oob.binding import Channel, Claim, Proceed, Ready, ResponderExchange, SessionContext, Unable, decode_record
-from oob.crypto import Curve, EcdhKey, Hash, equal
-from oob.device.offer import Offer, PasscodeOffer, SecretOffer
-from oob.device.state import DeviceStore, Owner
+from oob.binding import (
+    Channel,
+    Claim,
+    PairingKey,
+    Proceed,
+    ResponderExchange,
+    SessionContext,
+    Unable,
+    decode_record,
+)
+from oob.binding.management import Answer, Done, Remove, Request, Reset, Status, decode_request
+from oob.crypto import Curve, EcdhKey
+from oob.device.certifier import Certifier, Page, check_root
+from oob.device.offer import Attempt, Offer, offer_kind
+from oob.device.owners import Owners, label_of
+from oob.device.state import MAX_PAIRINGS, DeviceStore, Owner, Paired
 from oob.errors import (
     AuthenticationError,
     IssuanceError,
@@ -30,16 +42,19 @@ from oob.errors import (
 )
 from oob.framing.gatt import MessageType
 from oob.handshake import Identity, refusal
-from oob.issuance import AcmeClient, Certificate, TlsKey, tls_context
-from oob.pairing import Model
+from oob.issuance import Certificate
+from oob.pairing import CompareResponder, Model, ResponderModel, ResumedResponder
+from oob.pairing.compare import LIFETIME
 from oob.progress import Progress, Report, silent
 from oob.transport.conversation import expect, part
-from oob.transport.link import Link, Listener, finish
+from oob.transport.link import Link, Listener
 
 MESSAGE_WAIT = 10.0
 """Seconds that a client has for its next message of the handshake."""
 PROCEED_WAIT = 60.0
 """Seconds that a client has to bring the issuer's consent after message_4."""
+REQUEST_WAIT = 30.0
+"""Seconds that an owner who came again has for the next request."""
 BINDING_LIFETIME = 600
 """Seconds between iat and exp of a binding statement: as long as an issuer's challenge lives."""
 RETRY, MAX_RETRY = 1.0, 300.0
@@ -47,21 +62,33 @@ RETRY, MAX_RETRY = 1.0, 300.0
 C_R = b"\x01"
 
 
-class Page(Protocol):
-    """Whatever serves HTTPS on the device."""
+Confirm = Callable[[str, str], Awaitable[bool]]
+"""Shows the number "123 456" with the name of the one who pairs, and returns whether the user says it is the same."""
 
-    async def publish(self, tls_pem: bytes, names: tuple[str, ...]) -> tuple[str, str]:
-        """Serve under this TLS key and chain, and return URL and "host:port" ("" where the name resolves).
 
-        Called again for each certificate. Raises StorageError if key and chain are damaged, LinkError.
-        """
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A client whose message_3 was right, with message_4 on its way to it.
+
+    `binds` says that a binding was signed, `id` is that of the pairing that it resumed, or None.
+    """
+
+    channel: Channel = field(repr=False)
+    claim: Claim
+    key: PairingKey
+    binds: bool
+    id: bytes | None
 
 
 class Device:
     """A device that can be paired.
 
-    `directory` keeps its state; `model` is PASSCODE (a screen) or SECRET (a label); `issuers`, where given, are the
-    only directory URLs that it takes a certificate from. `certificate` is the one issued in this run, if any.
+    `directory` keeps its state; `model` is what it is paired by: PASSCODE or COMPARE with a screen, SECRET or PINNED
+    with a label or tag, BUTTON with nothing but a button. `printed`: the passcode stands on the device, or
+    the secret does and is not made for each tap; by default a passcode is shown and a secret is printed. COMPARE needs
+    `confirm`, which asks the device's user. `issuers`, where given, are the only directory URLs that it takes a
+    certificate from. With `commissioning` an unowned device signs bindings in PINNED and BUTTON, too, which prove too
+    little for it. UsageError if these do not go together.
     """
 
     def __init__(
@@ -71,23 +98,30 @@ class Device:
         page: Page,
         *,
         model: Model = Model.PASSCODE,
+        printed: bool | None = None,
+        confirm: Confirm | None = None,
+        commissioning: bool = False,
         issuers: Collection[str] | None = None,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
         report: Report = silent,
     ) -> None:
-        offers: dict[Model, type[PasscodeOffer] | type[SecretOffer]]
-        offers = {Model.PASSCODE: PasscodeOffer, Model.SECRET: SecretOffer}
-        if model not in offers:
-            raise UsageError(f"this device cannot offer the model {model.name.lower()}")
+        kind = offer_kind(model, printed)
+        if model is Model.COMPARE and confirm is None:
+            raise UsageError("the model compare needs a screen and somebody to ask", step="pairing")
         self.store = DeviceStore(directory, name, random)
-        self.offer: Offer = offers[model](self.store, random, clock)
-        self._page, self._issuers = page, issuers
-        self.random = random
-        self.certificate: Certificate | None = None
+        self.offer: Offer = kind(self.store, random, clock)
+        self.owners = Owners(self.store, self.offer)
+        self._confirm_number, self._commissioning = confirm, commissioning
+        self.certifier = Certifier(self.store, page, clock, report)
+        self._issuers, self.random = issuers, random
         self._clock, self._report = clock, report
-        self._published = False
-        self._turn = asyncio.Lock()  # one client at a time, over however many listeners
+        self._turn = asyncio.Lock()  # one certificate at a time; handshakes do not wait for one another
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate that was issued in this run, if any."""
+        return self.certifier.certificate
 
     @property
     def identity(self) -> Identity:
@@ -99,16 +133,7 @@ class Device:
 
         Raises IssuanceError, StorageError, LinkError; it may be called again.
         """
-        state = self.store.state
-        if state.owner is None or self._published:
-            return
-        if state.certificate is not None:
-            try:
-                await self._publish(state.certificate, SessionContext.decode(state.owner.context).names)
-                return
-            except StorageError as error:
-                self._tell("certificate lost", str(error))
-        await self._certify(state.owner)
+        await self.certifier.start()
 
     async def serve(self, listener: Listener) -> None:
         """Serve one client after the other until the started listener closes; between them, do what `start` does.
@@ -126,9 +151,12 @@ class Device:
     async def serve_link(self, link: Link) -> OobError | None:
         """Serve one client to the end; return the error that ended the conversation, if one did."""
         try:
-            async with self._turn:
-                channel, candidate = await self._pair(link)
-                await self._issue(link, channel, candidate)
+            met = await self._meet(link)
+            if met.binds and met.claim.context is not None:
+                async with self._turn:
+                    await self._issue(link, met, met.claim.context)
+            if met.id is not None:
+                await self._attend(link, met.channel, met.id)
         except OobError as error:
             self._tell("refused" if isinstance(error, AuthenticationError) else "failed", str(error))
             return error
@@ -163,65 +191,141 @@ class Device:
             await asyncio.sleep(delay)
             delay = min(2 * delay, MAX_RETRY)
 
+    async def reset(self) -> None:
+        """End all pairings and forget the certificate; the issuer is told if it can be reached.
+
+        The identity key and what is printed on the device stay. Raises StorageError.
+        """
+        owner = self.store.state.owner
+        self.store.update(pairings=(), owner=None, certificate=None)
+        self._tell("reset")
+        await self.certifier.end(owner)
+
     # --- pairing
 
-    async def _pair(self, link: Link) -> tuple[Channel, Owner]:
-        """Run the four messages; return the channel, and the client as the owner that it may become."""
+    async def _meet(self, link: Link) -> _Met:
+        """Run the four messages with whoever is there."""
         message_1 = await expect(link, MessageType.HANDSHAKE, MESSAGE_WAIT)
         try:
-            model = self.offer.responder()
+            attempts = self._attempts()
         except OobError:
             await part(link, refusal())
             raise
-        exchange = ResponderExchange(self.identity, model)
+        commissioning = self._commissioning and not self.store.state.pairings
+        exchange = ResponderExchange(self.identity, *attempts, commissioning=commissioning)
         try:
-            message_2 = exchange.answer(message_1, self._admit, C_R)
+            message_2 = exchange.answer(message_1, lambda curve: self._admit(curve, attempts[exchange.model]), C_R)
+            attempt = attempts[exchange.model]
             self._tell("message_2")
             await link.send(MessageType.HANDSHAKE, message_2)
             message_3 = await expect(link, MessageType.HANDSHAKE, MESSAGE_WAIT)
-            self.offer.begin(self._clock())
+            attempt.begin()
             self._tell("guess counted")
             claim = exchange.open(message_3)
-            context = self._authorise(claim)
-            message_4, channel = self._confirm(exchange)
+            self._authorise(claim)
+            await self._ask(exchange.model, claim)
+            message_4, channel = self._confirm(exchange, attempt)
         except OobError as error:
             exchange.decline(error)
             unheard = isinstance(error, StorageError | LockedOut)  # message_3 was not even looked at
             await part(link, exchange.parting() or (refusal() if unheard else None))
             raise
-        self._tell("bound", f"{claim.proof.strength}, {context.issuer}")
+        self._tell("bound" if exchange.binds else "met", claim.proof.strength)
         await link.send(MessageType.HANDSHAKE, message_4)
-        model, session = claim.proof.model.name.lower(), claim.client.thumbprint()
-        return channel, Owner(context.encode(), session, model, claim.proof.strength)
+        id = exchange.model.pairing if isinstance(exchange.model, ResumedResponder) else None
+        return _Met(channel, claim, exchange.pairing_key(), exchange.binds, id)
 
-    def _admit(self, curve: Curve) -> EcdhKey:
+    def _attempts(self) -> dict[ResponderModel, Attempt]:
+        """Return what can be had now, by model object; the one that is armed first. LockedOut if there is nothing."""
+        attempts = []
+        secrets = {each.id: PairingKey(each.key).resumption_secret() for each in self.store.state.pairings if each.key}
+        try:
+            attempts.append(self.offer.attempt())
+        except LockedOut:
+            if not secrets:
+                raise
+        if secrets:
+            attempts.append(Attempt(ResumedResponder(secrets)))
+        return {attempt.responder: attempt for attempt in attempts}
+
+    def _admit(self, curve: Curve, attempt: Attempt) -> EcdhKey:
         """Return an ephemeral key, if there is a handshake to be had; the client learns that it was refused."""
-        self.offer.admit()
+        if len(self.store.state.pairings) >= MAX_PAIRINGS and attempt.responder.model is not Model.RESUMED:
+            cause = f"the device holds {MAX_PAIRINGS} pairings"
+            raise LockedOut(cause, step="message_1", remedy="Let an owner remove one, or reset the device")
+        attempt.admit()
         return EcdhKey.generate(curve, self.random)
 
-    def _authorise(self, claim: Claim) -> SessionContext:
+    def _authorise(self, claim: Claim) -> None:
         """Refuse an issuer that local policy does not know; nothing is signed then."""
-        if claim.context is None:
-            raise PeerError("the client has no session to be bound", step="message_3")
-        if self._issuers is not None and claim.context.issuer not in self._issuers:
+        if claim.context is not None and self._issuers is not None and claim.context.issuer not in self._issuers:
             raise AuthenticationError("the issuer is not one that this device accepts", step="message_3")
-        return claim.context
 
-    def _confirm(self, exchange: ResponderExchange) -> tuple[bytes, Channel]:
+    async def _ask(self, model: ResponderModel, claim: Claim) -> None:
+        """In the model `compare`, show the number and wait for the device's user; AuthenticationError without a yes."""
+        if not isinstance(model, CompareResponder) or self._confirm_number is None:
+            return
+        number = model.show(self._clock())
+        who = (claim.context.origin or claim.context.issuer) if claim.context is not None else ""
+        try:
+            async with asyncio.timeout(LIFETIME):
+                agreed = await self._confirm_number(number, who)
+        except TimeoutError:
+            agreed = False
+        if not agreed:
+            raise AuthenticationError("the device's user did not say that the numbers are the same", step="compare")
+        model.confirm(self._clock())
+
+    def _confirm(self, exchange: ResponderExchange, attempt: Attempt) -> tuple[bytes, Channel]:
         now = int(self._clock())
         message_4, channel = exchange.confirm(self.random(16), now, now + BINDING_LIFETIME)
-        self.store.update(**self.offer.succeed(now))
+        changes = attempt.succeed()
+        if changes:
+            self.store.update(**changes)
         return message_4, channel
+
+    # --- an owner who came again
+
+    async def _attend(self, link: Link, channel: Channel, id: bytes) -> None:
+        """Answer requests until the client goes or its pairing ends."""
+        while any(each.id == id for each in self.store.state.pairings):
+            try:
+                record = await expect(link, MessageType.CHANNEL, REQUEST_WAIT)
+            except LinkError:
+                return  # it has said all that it wanted
+            request = decode_request(channel.open(record))
+            answer = await self._answer(request, id)
+            await link.send(MessageType.CHANNEL, channel.seal(answer.encode()))
+
+    async def _answer(self, request: Request, id: bytes) -> Answer:
+        self._tell("asked", type(request).__name__.lower())
+        try:
+            match request:
+                case Status():
+                    async with self._turn:
+                        return await self.certifier.status()
+                case Reset():
+                    await self.reset()
+                    return Done()
+                case Remove():
+                    owner = self.store.state.owner
+                    self.owners.remove(request.id)
+                    if not self.store.state.pairings:
+                        await self.certifier.end(owner)
+                    return Done()
+            return self.owners.obey(request, id)
+        except OobError as error:
+            return Unable(error.step or "channel", error.cause)
 
     # --- issuance
 
-    async def _issue(self, link: Link, channel: Channel, candidate: Owner) -> None:
+    async def _issue(self, link: Link, met: _Met, context: SessionContext) -> None:
+        channel = met.channel
         record = decode_record(channel.open(await expect(link, MessageType.CHANNEL, PROCEED_WAIT)))
         if not isinstance(record, Proceed):
             raise PeerError("a record that was not awaited", step="channel")
         try:
-            owner = self._take_owner(candidate, record.root)
-            ready = await self._certify(owner)
+            ready = await self.certifier.certify(self._take_owner(met, context, record.root))
         except OobError as error:
             problem = error.problem if isinstance(error, IssuanceError) else ""
             unable = Unable(error.step or "certificate", error.cause, problem)
@@ -231,47 +335,20 @@ class Device:
         await link.send(MessageType.CHANNEL, channel.seal(ready.encode()))
         self._tell("done", ready.url)
 
-    def _take_owner(self, candidate: Owner, root: bytes | None) -> Owner:
-        """Check that `root` is the one whose hash was bound, and make the client the owner."""
-        root_hash = SessionContext.decode(candidate.context).root_hash
-        if root is None or root_hash is None:
-            cause = "this device takes certificates only from an issuer with a root of its own"
-            raise IssuanceError(cause, step="channel", remedy="Use a local issuer")
-        if not equal(Hash.SHA256.digest(root), root_hash):
-            raise AuthenticationError("the issuer's root is not the one that was bound", step="channel")
-        tls_context(root)  # nothing is kept that is no certificate
-        owner = replace(candidate, root=root)
-        self.store.update(owner=owner, certificate=None)
-        self._published = False
+    def _take_owner(self, met: _Met, context: SessionContext, root: bytes | None) -> Owner:
+        """Check that `root` is the one whose hash was bound, and make the client an owner, the one who counts."""
+        check_root(context, root)
+        proof, session = met.claim.proof, met.claim.client.thumbprint()
+        owner = Owner(context.encode(), session, proof.model.name.lower(), proof.strength, root or b"")
+        pairings = self.store.state.pairings
+        if met.id is None:
+            key = met.key.prk if proof.mutual else b""
+            paired = Paired(session, label_of(context.origin), owner.model, owner.strength, key)
+            pairings = (*pairings, paired)
+        self.store.update(pairings=pairings, owner=owner, certificate=None)
+        self.certifier.outdate()
         self._tell("owned")
         return owner
-
-    async def _certify(self, owner: Owner) -> Ready:
-        """Get a certificate for the names that were bound, keep it with its key, and serve the page under it."""
-        context = SessionContext.decode(owner.context)
-        certificate, tls_pem = await self.obtain(context, owner.root)
-        self.store.update(certificate=tls_pem)
-        self.certificate = certificate
-        self._tell("certificate", ", ".join(certificate.names))
-        url, address = await self._publish(tls_pem, certificate.names)
-        return Ready(url, certificate.leaf_hash, address)
-
-    async def _publish(self, tls_pem: bytes, names: tuple[str, ...]) -> tuple[str, str]:
-        # A page that is half up would be nobody's: when a client turns up meanwhile, it waits.
-        url, address = await finish(asyncio.ensure_future(self._page.publish(tls_pem, names)))
-        self._published = True
-        self._tell("page", url)
-        return url, address
-
-    async def obtain(self, context: SessionContext, root: bytes) -> tuple[Certificate, bytes]:
-        """Return a certificate of the issuer, and its fresh TLS key and chain in PEM. Raises IssuanceError."""
-        acme = AcmeClient(context.issuer, root, self.store.key, clock=self._clock)
-        try:
-            tls_key = TlsKey.generate()
-            certificate = await acme.obtain(context.names, tls_key)
-            return certificate, tls_key.to_pem() + certificate.chain_pem
-        finally:
-            acme.close()
 
     def _tell(self, step: str, detail: str = "") -> None:
         self._report(Progress("device", step, detail))

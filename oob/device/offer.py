@@ -1,97 +1,167 @@
-"""What a device offers to pair by: one model for each arming, with its guesses (DESIGN rules 2, 6 and 8 of the models).
+"""What a device offers to pair by: one model for each arming, with its guesses (DESIGN rules 2, 4, 6, 7 and 8).
 
-The passcode stays the same over a restart, and so does the account of guesses at it.
+An offer lives as long as the device; each handshake under it is an `Attempt`, whose hooks run at their step. A press of
+the device's button arms: it shows a new code, opens a window for a new owner, or lets one comparison begin.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from oob.device.state import DeviceStore
 from oob.errors import AuthenticationError, LockedOut, UsageError
 from oob.pairing import (
     Bootstrap,
     Code,
+    CompareResponder,
     Guesses,
     Model,
     Passcode,
     PasscodeResponder,
     ResponderModel,
     SecretResponder,
+    UnprovenResponder,
 )
 
 SECRET_LENGTH = 16
 TAG_KEY_LENGTH = 16
-PRESS_WINDOW = 120
+PRESS_WINDOW = 120.0
 """Seconds for which a press of the button lets a new owner in."""
+SHOWN_FOR = 600.0
+"""Seconds for which a displayed code is good, from the start of the device or the press that showed it."""
 
 
-class Offer(Protocol):
-    """One association model, armed."""
-
-    @property
-    def model(self) -> Model:
-        """The model that is armed."""
-
-    def responder(self) -> ResponderModel:
-        """Return the model's side for one handshake."""
-
-    def admit(self) -> None:
-        """Refuse a handshake that is not to be had now. Raises AuthenticationError, LockedOut."""
-
-    def begin(self, now: float) -> None:
-        """Count a try, durably, before message_3 is looked at. Raises LockedOut."""
-
-    def succeed(self, now: float) -> dict[str, Guesses]:
-        """Return the changes of state that a success brings, to be stored together with the owner."""
-
-    def press(self) -> None:
-        """Take note that a person at the device pressed its button."""
-
-    def out_of_band(self) -> Passcode | Bootstrap:
-        """Return what a person carries to the client: digits to type, or the content of a QR code. It is secret."""
+def nothing() -> None:
+    """Do nothing at this step."""
 
 
-class PasscodeOffer:
-    """Eight digits on the device's screen, for one pairing."""
+def no_changes() -> dict[str, Any]:
+    """Change nothing of the stored state."""
+    return {}
 
-    model = Model.PASSCODE
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One handshake: `admit` runs before message_1 is answered, `begin` before message_3 is looked at.
+
+    Both raise LockedOut or AuthenticationError where there is nothing to be had; what must count is on the disk when
+    they return. `succeed` returns the changes of state that a success brings.
+    """
+
+    responder: ResponderModel
+    admit: Callable[[], None] = nothing
+    begin: Callable[[], None] = nothing
+    succeed: Callable[[], dict[str, Any]] = no_changes
+
+
+class Offer:
+    """One association model and the press that arms it."""
+
+    model: ClassVar[Model]
 
     def __init__(self, store: DeviceStore, random: Callable[[int], bytes], clock: Callable[[], float]) -> None:
-        self._store, self._random = store, random
-        self._in_use: str | None = None
-        if store.state.owner is None and (store.state.passcode is None or store.state.guesses is None):
+        self._store, self._random, self._clock = store, random, clock
+        self._pressed_at: float | None = None
+        self._prepare()
+
+    def press(self) -> None:
+        """Arm: the act of a person at the device, or the consent of an owner."""
+        self._pressed_at = self._clock()
+
+    def require_armed(self) -> None:
+        """Raise LockedOut or AuthenticationError unless a client that comes now would be answered."""
+        if self._store.state.pairings and not self._is_pressed(PRESS_WINDOW):
+            remedy = "Press its button, let an owner invite, or reset it"
+            raise AuthenticationError("the device has an owner", step="message_1", remedy=remedy)
+
+    def attempt(self) -> Attempt:
+        """Return one handshake. Raises LockedOut if there is nothing to pair by."""
+        return Attempt(self._responder(), self._admit, succeed=self._use_up)
+
+    def out_of_band(self) -> Passcode | Bootstrap:
+        """Return what a person carries to the client: digits to type, or the content of a QR code. It may be secret.
+
+        UsageError in a model in which a person carries nothing.
+        """
+        raise UsageError(f"in the model {self.model.name.lower()} nothing is carried to the client", step="pairing")
+
+    def _prepare(self) -> None:
+        """Make what must be there from the first start."""
+
+    def _responder(self) -> ResponderModel:
+        raise NotImplementedError
+
+    def _admit(self) -> None:
+        self.require_armed()
+
+    def _use_up(self) -> dict[str, Any]:
+        self._pressed_at = None
+        return {}
+
+    def _is_pressed(self, window: float) -> bool:
+        return self._pressed_at is not None and 0 <= self._clock() - self._pressed_at <= window
+
+    def _bootstrap(self, model: Model, secret: bytes | None, *, dynamic: bool = False) -> Bootstrap:
+        credential = self._store.identity.credential
+        tag_key = self._store.state.tag_key
+        return Bootstrap(1, (model,), credential.hash(), secret, tag_key, dynamic, credential.subject)
+
+
+class PasscodeOffer(Offer):
+    """Eight digits on the device's screen, for one pairing: burnt after use, 3 tries or 10 minutes.
+
+    The code stays the same over a restart, and so does the account of guesses at it.
+    """
+
+    model = Model.PASSCODE
+    code = Code.DISPLAYED
+
+    def _prepare(self) -> None:
+        state = self._store.state
+        if state.pairings:
+            return  # neither a restart nor a change of the model is a press
+        if state.passcode is not None and state.guesses is not None and state.guesses.code is self.code:
+            super().press()
+        else:
             self.press()
 
     def press(self) -> None:
-        """Show a new code: the act of a person at the device."""
-        code = Passcode.generate(self._random)
-        self._store.update(passcode=code.digits, guesses=Guesses(Code.DISPLAYED))
+        """Show a new code."""
+        passcode = Passcode.generate(self._random)
+        self._store.update(passcode=passcode.digits, guesses=Guesses(self.code))
+        super().press()
+
+    def require_armed(self) -> None:
+        """Raise LockedOut unless a code is shown that may still be used."""
+        self._passcode()
+        if not self._is_pressed(SHOWN_FOR):
+            raise LockedOut("the code was shown for too long", step="message_1", remedy="Let the device show a new one")
+        self._guesses().begin(int(self._clock()))
+
+    def attempt(self) -> Attempt:
+        """Return one handshake under the code of now. LockedOut if none is armed."""
+        code = self._passcode()
+        responder = PasscodeResponder(code, self._random(32), dynamic=self.code is Code.DISPLAYED)
+        return Attempt(responder, self._admit, lambda: self._begin(code), self._succeed)
 
     def out_of_band(self) -> Passcode:
         """Return the code to be shown on the device, and nowhere else. LockedOut if none is armed."""
+        return self._passcode()
+
+    def _begin(self, code: Passcode) -> None:
+        """Count a try, durably, before it is judged. LockedOut also when another code is shown by now."""
+        if code.digits != self._store.state.passcode:
+            raise LockedOut("the code was replaced", step="message_3", remedy="Use the one that is shown now")
+        self._store.update(guesses=self._guesses().begin(int(self._clock())))
+
+    def _succeed(self) -> dict[str, Any]:
+        self._use_up()
+        return {"guesses": self._guesses().succeed(int(self._clock()))}
+
+    def _passcode(self) -> Passcode:
         if self._store.state.passcode is None:
             raise LockedOut("no passcode is armed", step="message_1", remedy="Let the device show a code")
         return Passcode(self._store.state.passcode)
-
-    def responder(self) -> ResponderModel:
-        """Return the model's side for one handshake. Raises LockedOut."""
-        code = self.out_of_band()
-        self._in_use = code.digits
-        return PasscodeResponder(code, self._random(32))
-
-    def admit(self) -> None:
-        """Refuse any handshake once the code is used up: LockedOut."""
-        self._guesses().begin(0)
-
-    def begin(self, now: float) -> None:
-        """Count a try, durably. Raises LockedOut, also when another code is shown by now."""
-        if self._in_use != self._store.state.passcode:
-            raise LockedOut("the code was replaced", step="message_3", remedy="Use the one that is shown now")
-        self._store.update(guesses=self._guesses().begin(int(now)))
-
-    def succeed(self, now: float) -> dict[str, Guesses]:
-        """Burn the code: it was for one pairing."""
-        return {"guesses": self._guesses().succeed(int(now))}
 
     def _guesses(self) -> Guesses:
         if self._store.state.guesses is None:
@@ -99,56 +169,143 @@ class PasscodeOffer:
         return self._store.state.guesses
 
 
-class SecretOffer:
+class PrintedPasscodeOffer(PasscodeOffer):
+    """Eight digits that stand on the device for its life: static, so for an unowned device, or with a press.
+
+    10 wrong tries close the window, growing delays lie between them, and a press opens the next one.
+    """
+
+    code = Code.PRINTED
+
+    def _prepare(self) -> None:
+        guesses = self._store.state.guesses
+        if self._store.state.passcode is None or guesses is None or guesses.code is not self.code:
+            self._store.update(passcode=Passcode.generate(self._random).digits, guesses=Guesses(self.code))
+        else:  # the clock may not have run while the power was off
+            self._store.update(guesses=guesses.restart(int(self._clock())))
+
+    def press(self) -> None:
+        """Open a window for a new owner, and for ten more guesses."""
+        self._store.update(guesses=self._guesses().reopen(int(self._clock())))
+        Offer.press(self)
+
+    def require_armed(self) -> None:
+        """Raise AuthenticationError on an owned device that nobody pressed, LockedOut while guesses are used up."""
+        Offer.require_armed(self)
+        self._guesses().begin(int(self._clock()))
+
+
+class SecretOffer(Offer):
     """A secret of 128 bits on a label or tag. It is static: whoever read it once knows it."""
 
     model = Model.SECRET
 
-    def __init__(self, store: DeviceStore, random: Callable[[int], bytes], clock: Callable[[], float]) -> None:
-        self._store, self._clock = store, clock
-        if store.state.secret is None:
-            store.update(secret=random(SECRET_LENGTH), tag_key=random(TAG_KEY_LENGTH))
-        self._pressed_at: float | None = None
-
-    def press(self) -> None:
-        """Let a client take the device over from its owner, within 2 minutes: the act of a person at the device."""
-        self._pressed_at = self._clock()
-
-    def responder(self) -> ResponderModel:
-        """Return the model's side for one handshake."""
-        return SecretResponder(self._secret(), dynamic=False)
-
-    def admit(self) -> None:
-        """Let a static secret bind only an unowned device, or with a press; AuthenticationError otherwise."""
-        if self._store.state.owner is not None and not self._is_pressed():
-            raise AuthenticationError(
-                "the device has an owner", step="message_1", remedy="Press its button to pair anew, or reset it"
-            )
-
-    def begin(self, now: float) -> None:
-        """Do nothing: 128 bits are not guessed."""
-
-    def succeed(self, now: float) -> dict[str, Guesses]:
-        """Use the press up."""
-        self._pressed_at = None
-        return {}
-
     def out_of_band(self) -> Bootstrap:
         """Return what the label carries. It holds the secret."""
-        credential = self._store.identity.credential
-        return Bootstrap(
-            version=1,
-            models=(Model.SECRET,),
-            cred_r_hash=credential.hash(),
-            secret=self._secret(),
-            tag_key=self._store.state.tag_key,
-            name=credential.subject,
-        )
+        return self._bootstrap(self.model, self._secret())
 
-    def _is_pressed(self) -> bool:
-        return self._pressed_at is not None and 0 <= self._clock() - self._pressed_at <= PRESS_WINDOW
+    def _prepare(self) -> None:
+        if self._store.state.secret is None:
+            self._store.update(secret=self._random(SECRET_LENGTH), tag_key=self._random(TAG_KEY_LENGTH))
+
+    def _responder(self) -> ResponderModel:
+        return SecretResponder(self._secret(), dynamic=False)
 
     def _secret(self) -> bytes:
         if self._store.state.secret is None:
             raise UsageError("no secret is armed", step="pairing")
         return self._store.state.secret
+
+
+class DynamicSecretOffer(Offer):
+    """A secret of 128 bits that the device makes for each tap or each QR code on its screen; it is never stored."""
+
+    model = Model.SECRET
+    _fresh: bytes | None = None
+
+    def out_of_band(self) -> Bootstrap:
+        """Make a new secret, which alone is good from now on, for one try at message_3."""
+        secret = self._fresh = self._random(SECRET_LENGTH)
+        return self._bootstrap(self.model, secret, dynamic=True)
+
+    def attempt(self) -> Attempt:
+        """Return one handshake. LockedOut unless there was a tap."""
+        if self._fresh is None:
+            raise LockedOut("nobody has tapped the device", step="message_1", remedy="Tap it, or scan its screen")
+        secret = self._fresh
+        return Attempt(SecretResponder(secret, dynamic=True), self._admit, lambda: self._burn(secret), self._use_up)
+
+    def _burn(self, secret: bytes) -> None:
+        if self._fresh != secret:
+            raise LockedOut("the tap is used up", step="message_3", remedy="Tap the device again")
+        self._fresh = None
+
+
+class CompareOffer(Offer):
+    """Six digits on both screens. One press, one answered message_1: whoever tries numbers needs a press for each."""
+
+    model = Model.COMPARE
+
+    def require_armed(self) -> None:
+        """Raise LockedOut unless somebody pressed, within 2 minutes, and nobody was answered since."""
+        if not self._is_pressed(PRESS_WINDOW):
+            raise LockedOut("nobody pressed the device's button", step="message_1", remedy="Press it, then pair")
+
+    def _admit(self) -> None:
+        # Only ever in memory: a device that restarts is not armed.
+        self.require_armed()
+        self._pressed_at = None
+
+    def _responder(self) -> ResponderModel:
+        return CompareResponder()
+
+
+class ButtonOffer(Offer):
+    """A press, and nothing else: presence alone."""
+
+    model = Model.BUTTON
+
+    def require_armed(self) -> None:
+        """Raise LockedOut unless somebody pressed within 2 minutes."""
+        if not self._is_pressed(PRESS_WINDOW):
+            raise LockedOut("nobody pressed the device's button", step="message_1", remedy="Press it, then pair")
+
+    def _responder(self) -> ResponderModel:
+        return UnprovenResponder(self.model)
+
+
+class PinnedOffer(Offer):
+    """The hash of the device's credential on a tag or label: the client knows the device, the device nobody."""
+
+    model = Model.PINNED
+
+    def out_of_band(self) -> Bootstrap:
+        """Return what the label carries. Nothing of it is secret but the tag key."""
+        return self._bootstrap(self.model, None)
+
+    def _prepare(self) -> None:
+        if self._store.state.tag_key is None:
+            self._store.update(tag_key=self._random(TAG_KEY_LENGTH))
+
+    def _responder(self) -> ResponderModel:
+        return UnprovenResponder(self.model)
+
+
+_OFFERS: dict[tuple[Model, bool], type[Offer]] = {
+    (Model.PASSCODE, False): PasscodeOffer,
+    (Model.PASSCODE, True): PrintedPasscodeOffer,
+    (Model.SECRET, True): SecretOffer,
+    (Model.SECRET, False): DynamicSecretOffer,
+    (Model.COMPARE, False): CompareOffer,
+    (Model.BUTTON, False): ButtonOffer,
+    (Model.PINNED, True): PinnedOffer,
+}
+_USUAL = {Model.SECRET: True, Model.PINNED: True}
+
+
+def offer_kind(model: Model, printed: bool | None) -> type[Offer]:
+    """Return the offer for a model: `printed` for what stands on the device, None for the usual. UsageError if none."""
+    kind = _OFFERS.get((model, _USUAL.get(model, False) if printed is None else printed))
+    if kind is None:
+        raise UsageError(f"this device cannot offer the model {model.name.lower()} in this way", step="pairing")
+    return kind

@@ -1,4 +1,4 @@
-"""What a device must not forget: its key, what it offers, the guesses made at it, its owner and its certificate.
+"""What a device must not forget: its key, what it offers, the guesses made at it, its pairings and its certificate.
 
 Two files, each replaced as a whole: `identity.key` is written once; `device.cbor` holds the rest, so that a guess that
 is taken back and the owner that it admitted change together.
@@ -17,16 +17,33 @@ from oob.handshake import Credential, Identity
 from oob.pairing import Guesses, Passcode
 from oob.storage import find, private_directory, write_atomic
 
-VERSION = 1
+VERSION = 2
+MAX_PAIRINGS = 16
 KEY_LENGTH = 32
 IDENTITY_FILE, STATE_FILE = "identity.key", "device.cbor"
-_Record = TypeVar("_Record", "Owner", "DeviceState")
+_Record = TypeVar("_Record", "Owner", "Paired", "DeviceState")
 _REMEDY = "Restore it, or delete its directory to begin as a new device"
 
 
 @dataclass(frozen=True, slots=True)
+class Paired:
+    """A client that is paired and may come again: an owner.
+
+    `id` is the thumbprint of its first session key, 32 bytes, `label` what an owner calls it, `key` the PRK of the
+    pairing (`PairingKey`), 32 bytes; empty for one that was not mutual, which is never resumed.
+    """
+
+    id: bytes
+    label: str
+    model: str
+    strength: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
-    """Who paired: `context` is the session context as received, `session` the session key's thumbprint, 32 bytes.
+    """Whom the certificate was got for: `context` is the session context as received, `session` the thumbprint of the
+    session key, 32 bytes.
 
     `root` is the issuer's root certificate in DER, empty before the client brought it.
     """
@@ -42,14 +59,16 @@ class Owner:
 class DeviceState:
     """Everything but the identity key.
 
-    `passcode` and `secret` are what is offered now, None where not. A client becomes `owner` when it says through the
-    protected channel that the issuer accepted the binding.
+    `passcode` and `secret` are what is offered now, None where not. A client joins `pairings` and becomes `owner`, the
+    one whose issuer the certificate is from, when it says through the protected channel that the issuer accepted the
+    binding.
     """
 
     passcode: str | None = field(default=None, repr=False)
     guesses: Guesses | None = None
     secret: bytes | None = field(default=None, repr=False)
     tag_key: bytes | None = field(default=None, repr=False)
+    pairings: tuple[Paired, ...] = ()
     owner: Owner | None = None
     certificate: bytes | None = field(default=None, repr=False)
     """TLS key and chain in PEM, in one piece so that they always fit."""
@@ -58,7 +77,8 @@ class DeviceState:
         """Return the CBOR map to be stored."""
         values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         values["guesses"] = self.guesses.to_dict() if self.guesses else None
-        values["owner"] = _owner_dict(self.owner)
+        values["owner"] = _plain(self.owner) if self.owner is not None else None
+        values["pairings"] = [_plain(paired) for paired in self.pairings]
         return cbor.encode({"version": VERSION, **values})
 
     @classmethod
@@ -72,6 +92,7 @@ class DeviceState:
             values["guesses"] = Guesses.from_dict(guesses) if guesses is not None else None
             owner = values["owner"]
             values["owner"] = _checked(Owner(**owner)) if owner is not None else None
+            values["pairings"] = tuple([_checked(Paired(**paired)) for paired in values["pairings"]])
             state = _checked(cls(**values))
             if state.passcode is not None:
                 Passcode(state.passcode)
@@ -129,10 +150,11 @@ class DeviceStore:
 def _checked(record: _Record) -> _Record:
     """Return the record if every field has its type, None included; TypeError otherwise."""
     for item in fields(record):
-        if not isinstance(getattr(record, item.name), cast(type, item.type)):
+        kind = tuple if item.name == "pairings" else cast(type, item.type)
+        if not isinstance(getattr(record, item.name), kind):
             raise TypeError(item.name)
     return record
 
 
-def _owner_dict(owner: Owner | None) -> dict[str, Any] | None:
-    return None if owner is None else {item.name: getattr(owner, item.name) for item in fields(Owner)}
+def _plain(record: Owner | Paired) -> dict[str, Any]:
+    return {item.name: getattr(record, item.name) for item in fields(record)}

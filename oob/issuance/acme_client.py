@@ -63,6 +63,14 @@ class AcmeClient:
             cause = f"{self._client.directory_url} issued no certificate within {self._deadline:g} seconds"
             raise IssuanceError(cause, step="issuance", remedy="Try again later") from error
 
+    async def deactivate(self) -> None:
+        """End the account of the identity key (section 7.3.6). IssuanceError if there is none, or as in `obtain`."""
+        url = await self._client.endpoint("newAccount", "newAccount")
+        answer = await self._client.post(url, {"onlyReturnExisting": True}, self._identity, step="newAccount")
+        self._account = _location(answer, "newAccount")
+        await self._post(self._account, {"status": "deactivated"}, "account")
+        self._account = None
+
     async def _obtain(self, names: Sequence[str], tls_key: TlsKey) -> Certificate:
         await self._ensure_account()
         identifiers = [{"type": name_type(name), "value": name} for name in names]

@@ -108,7 +108,11 @@ class IssuerClient:
 
     async def forget(self, session: IssuerSession) -> None:
         """End the session and the binding that it led to: the issuer authorises the device's key no more."""
-        await self._client.post(session.url, {"status": "withdrawn"}, session.key, step=FORGET, kid=session.url)
+        await self.withdraw(session.url, session.key)
+
+    async def withdraw(self, url: str, session_key: JwsSigner) -> None:
+        """Do as `forget`, for the session at `url`, once opened with this key."""
+        await self._client.post(url, {"status": "withdrawn"}, session_key, step=FORGET, kid=url)
 
 
 def _bytes(fields: Any, name: str, step: str) -> bytes:  # noqa: ANN401

@@ -80,6 +80,13 @@ class DemoPage:
             raise StorageError("the stored certificate or its key is damaged", step="page", remedy=remedy) from error
         self._context = context
 
+    async def withdraw(self) -> None:
+        """Stop serving until the next `publish`, within 2 seconds; the address stays taken."""
+        host, port = self._socket.getsockname()[:2]
+        await self.close()
+        self._context = None
+        self._socket = _bound(host, port)
+
     async def close(self) -> None:
         """Stop serving, within 2 seconds. May be called twice."""
         server, self._server = self._server, None

@@ -1,18 +1,16 @@
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oob.binding import Ready
-from oob.client import PairingStore, client, initiator_model, pair, parse_out_of_band
+from oob.client import PairingStore, client, pair
 from oob.device import device
 from oob.errors import AuthenticationError, IssuanceError, LinkTimeout, PeerError, StorageError, UsageError
 from oob.framing.gatt import MessageType
 from oob.issuance import Authority
 from oob.issuance.http import HttpClient, Response
-from oob.pairing import Bootstrap, Model, Passcode, PasscodeInitiator, SecretInitiator
+from oob.pairing import Bootstrap, Model, Passcode
 from oob.transport.memory import MemoryListener, link_pair
 from tests.client.test_store import READY
 from tests.e2e.stage import Stage, stage, wrong
@@ -185,7 +183,7 @@ def _hold(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     async def obtain(*_: object) -> Any:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(on.device, "obtain", obtain)
+    monkeypatch.setattr(on.device.certifier, "obtain", obtain)
 
 
 def test_a_client_waits_longer_than_a_device_tries() -> None:
@@ -212,24 +210,6 @@ async def test_a_page_instead_of_a_handshake(tmp_path: Path) -> None:
         with pytest.raises(PeerError, match="a channel message where a handshake message belongs"):
             await on.client.pair(ours, on.device.offer.out_of_band())
         await ours.close()
-
-
-def test_the_model_follows_from_what_was_brought() -> None:
-    assert isinstance(initiator_model(Passcode.from_number(1), os.urandom), PasscodeInitiator)
-    assert isinstance(initiator_model(TAG, os.urandom), SecretInitiator)
-    pinned = replace(TAG, secret=None, models=(Model.PINNED,))
-    with pytest.raises(UsageError, match="carries no secret"):
-        initiator_model(pinned, os.urandom)
-
-
-def test_reads_what_a_person_brings() -> None:
-    code = Passcode.from_number(1234567)
-    for text in (code.digits, code.display(), f" {code.display()}\n", code.display().replace(" ", "-")):
-        assert parse_out_of_band(text) == code
-    assert parse_out_of_band(TAG.to_text() + "\n") == TAG
-    for text in ("", "123456", "x", "1234 5678"):
-        with pytest.raises(UsageError):
-            parse_out_of_band(text)
 
 
 def test_a_page_is_under_one_of_its_names() -> None:

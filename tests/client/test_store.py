@@ -12,14 +12,18 @@ from oob.errors import StorageError
 
 PAIRING = Pairing(
     device=bytes(range(32)),
+    cred_r_hash=bytes(32),
     name="Lamp",
     model="passcode",
     strength="passcode",
     bits=23,
+    dynamic=True,
     mutual=True,
+    confirmed=False,
     issuer="https://box.home.example/directory",
     session_url="https://box.home.example/sessions/1",
     session_key=b"\x5a" * 32,
+    key=b"\x5b" * 32,
     names=("lamp.home.example", "127.0.0.1"),
 )
 READY = replace(PAIRING, status="ready", url="https://lamp.home.example/", address="127.0.0.1:1", leaf_hash=bytes(32))

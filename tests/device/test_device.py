@@ -8,6 +8,7 @@ from oob.binding.records import Record
 from oob.client import page
 from oob.crypto import Hash
 from oob.device import Device, device
+from oob.device.certifier import Certifier
 from oob.device.state import STATE_FILE, DeviceState
 from oob.errors import (
     AuthenticationError,
@@ -21,10 +22,14 @@ from oob.errors import (
 )
 from oob.framing.gatt import MessageType
 from oob.issuance import Authority
-from oob.pairing import Model, Passcode
+from oob.pairing import Model, Passcode, PasscodeInitiator
 from oob.transport.link import Link
 from oob.transport.memory import MemoryListener
+from tests.attack.mallory import REFUSED, FakeClient
 from tests.e2e.stage import NoPage, Stage, at, stage, wrong
+from tests.exchange import identity
+
+WRONG = Passcode.from_number(1)
 
 
 def stored(on: Stage) -> DeviceState:
@@ -62,7 +67,7 @@ async def test_three_wrong_passcodes_burn_the_code(tmp_path: Path) -> None:
         assert on.steps[-1] == ("device", "refused")
         assert "Let the device show a new code" in on.details[-1]
         with pytest.raises(LockedOut):
-            on.device.offer.admit()
+            on.device.offer.require_armed()
         on.device.offer.press()
         assert on.device.offer.out_of_band() != right
         assert (await on.pair()).status == "ready"
@@ -117,7 +122,9 @@ async def test_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_other_model_is_offered(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot offer the model compare"):
+    with pytest.raises(UsageError, match="cannot offer the model resumed"):
+        Device("Lamp", tmp_path, NoPage(), model=Model.RESUMED)
+    with pytest.raises(UsageError, match="somebody to ask"):
         Device("Lamp", tmp_path, NoPage(), model=Model.COMPARE)
 
 
@@ -331,7 +338,7 @@ async def test_start_raises_when_the_issuer_is_down(tmp_path: Path) -> None:
         await on.pair()
         await on.stop_device()
         on.device.store.update(certificate=None)
-        on.device._published = False
+        on.device.certifier.outdate()
         on.client.close()
         await on.switch.off()
         with pytest.raises(IssuanceError):
@@ -349,12 +356,12 @@ async def test_an_error_inside_ends_the_conversation_and_nothing_else(
 ) -> None:
     """The issuer that a client chose is nobody's to trust: whatever it brings up must not stop the device."""
 
-    async def fail(self: Device, context: object, root: bytes) -> object:
+    async def fail(self: Certifier, context: object, root: bytes) -> object:
         raise ValueError("unforeseen, with a secret in it")
 
     async with stage(tmp_path) as on:
         with monkeypatch.context() as broken:
-            broken.setattr(Device, "obtain", fail)
+            broken.setattr(Certifier, "obtain", fail)
             await on.fail()
             assert any("an error inside: ValueError" in detail for detail in on.details)
             assert not any("a secret in it" in detail for detail in on.details)
@@ -362,18 +369,19 @@ async def test_an_error_inside_ends_the_conversation_and_nothing_else(
         assert (await on.pair()).status == "ready"
 
 
-async def test_a_device_serves_one_client_at_a_time_over_however_many_links(tmp_path: Path) -> None:
+async def test_a_client_that_dawdles_keeps_nobody_out(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        async with on.device._turn:
-            other = MemoryListener()
-            await other.start()
-            waiting = asyncio.create_task(on.device.serve(other))
-            link = await other.connect()
-            await link.send(MessageType.HANDSHAKE, b"whatever")
-            with pytest.raises(LinkTimeout):
-                await link.receive(0.05)
-        type, _ = await link.receive(5)
-        assert type is MessageType.HANDSHAKE
-        await link.close()
+        other = MemoryListener()
+        await other.start()
+        serving = asyncio.create_task(on.device.serve(other))
+        dawdler = await other.connect()
+        client = FakeClient(identity())
+        await dawdler.send(MessageType.HANDSHAKE, client.message_1(PasscodeInitiator(WRONG, bytes(32)).ead_1))
+        assert (await dawdler.receive(5))[0] is MessageType.HANDSHAKE
+        assert (await on.pair()).status == "ready"
+        await dawdler.send(MessageType.HANDSHAKE, b"\x41\x00")
+        assert (await dawdler.receive(5))[1] == REFUSED
+        assert stored(on).guesses.burnt  # type: ignore[union-attr]
+        await dawdler.close()
         await other.close()
-        await waiting
+        await serving

@@ -82,7 +82,7 @@ def test_a_flipped_bit_is_found_or_harmless(position: int, bit: int) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": 1},
         {"passcode": "12345678"},
         {"passcode": 1},
         {"passcode": b"12345678"},

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from oob.binding import Agreement
-from oob.client import Client, Pairing
+from oob.client import Carried, Client, Pairing
 from oob.cose import CoseKey
 from oob.crypto import Algorithm, SigningKey
 from oob.device import Device
@@ -39,6 +41,9 @@ class NoPage:
 
     async def publish(self, tls_pem: bytes, names: tuple[str, ...]) -> tuple[str, str]:
         raise AssertionError("it was published")
+
+    async def withdraw(self) -> None:
+        raise AssertionError("it was withdrawn")
 
 
 def at(page: DemoPage, pairing: Pairing) -> Pairing:
@@ -93,12 +98,14 @@ class Stage:
     connect: Connect
     model: Model
     issuers: Collection[str] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     steps: list[tuple[str, str]] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
     on_step: Callable[[str, str], None] = lambda *_: None
     device: Device = field(init=False)
     page: DemoPage = field(init=False)
     serving: asyncio.Task[None] | None = None
+    later: float = 0.0
 
     def report(self, progress: Progress) -> None:
         self.steps.append((progress.who, progress.step))
@@ -109,7 +116,16 @@ class Stage:
         """Begin a life of the device, from what its former life left."""
         directory = private_directory(self.directory / "device")
         self.page = DemoPage("Lamp", directory)
-        self.device = Device("Lamp", directory, self.page, model=self.model, issuers=self.issuers, report=self.report)
+        self.device = Device(
+            "Lamp",
+            directory,
+            self.page,
+            model=self.model,
+            issuers=self.issuers,
+            clock=lambda: time.time() + self.later,
+            report=self.report,
+            **self.options,
+        )
         if isinstance(listener, MemoryListener):  # a simulated peripheral is on from the start
             await listener.start()
         self.serving = asyncio.create_task(self.device.serve(listener))
@@ -126,7 +142,7 @@ class Stage:
         await self.stop_device()
         return await self.start_device(listener)
 
-    async def pair(self, carried: Passcode | Bootstrap | None = None) -> Pairing:
+    async def pair(self, carried: Carried | None = None) -> Pairing:
         """Pair as a person does who stands at the device."""
         link = await self.connect()
         try:
@@ -134,7 +150,7 @@ class Stage:
         finally:
             await link.close()
 
-    async def fail(self, carried: Passcode | Bootstrap | None = None) -> OobError:
+    async def fail(self, carried: Carried | None = None) -> OobError:
         """Pair in vain; return the error."""
         try:
             await self.pair(carried)
@@ -168,14 +184,15 @@ async def stage(
     connect: Connect | None = None,
     model: Model = Model.PASSCODE,
     issuers: Collection[str] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Stage]:
-    """Set up everyone; over memory, unless said otherwise."""
+    """Set up everyone; over memory, unless said otherwise. `options` are the device's."""
     memory = MemoryListener()
     switch = Switch(directory / "issuer")
     issuer = await switch.on()
     root = issuer.authority.root_der
     client = Client(switch.url, root, directory / "client")
-    set_up = Stage(directory, switch, root, client, connect or memory.connect, model, issuers)
+    set_up = Stage(directory, switch, root, client, connect or memory.connect, model, issuers, options)
     client._report = set_up.report
     try:
         await set_up.start_device(listener or memory)

@@ -96,7 +96,7 @@ async def test_no_repr_and_no_error(tmp_path: Path, model: Model) -> None:
 def everything(running: Home) -> Iterator[object]:
     device = running.device
     yield from (running, device, device.store, device.store.state, device.store.key, device.identity, device.offer)
-    yield from (device.offer.out_of_band(), device.offer.responder(), device.certificate)
+    yield from (device.offer.out_of_band(), device.offer.attempt(), device.certificate)
     yield from (running.client, running.client.store, *running.client.store.all(), running.client.issuer)
     yield from (running.issuer, running.issuer.authority, running.issuer.store)
 

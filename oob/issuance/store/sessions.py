@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 from oob.cose import CoseKey
 from oob.errors import IssuanceError
 from oob.issuance.store.database import Database
-from oob.issuance.store.tables import bindings, key_of, key_values, names, sessions
+from oob.issuance.store.tables import accounts, bindings, key_of, key_values, names, sessions
 
 KEPT = 3600.0
 """Seconds for which an unused session is remembered after its end, so that a late client learns why it is refused."""
@@ -95,6 +95,8 @@ class Sessions:
     async def bind(self, id: str, acceptance: Acceptance, *, now: float) -> None:
         """End the session with a binding that takes the place of the device's former one.
 
+        It also opens the account again that the device gave up when it was reset.
+
         Raises SessionSpent if it is not pending or expired, NamesTaken if a name belongs to another device key; then
         nothing has changed.
         """
@@ -106,6 +108,7 @@ class Sessions:
             _take_names(connection, acceptance)
             connection.execute(_SUPERSEDE, {"bound_device": acceptance.device})
             connection.execute(_ADD_BINDING, _binding_values(id, acceptance, now))
+            connection.execute(_REOPEN_ACCOUNT, {"bound_device": acceptance.device})
 
         await self._database.write(change)
 
@@ -181,6 +184,7 @@ _SUPERSEDE = (
     .where(bindings.c.device == sa.bindparam("bound_device"), bindings.c.status == "active")
     .values(status="superseded")
 )
+_REOPEN_ACCOUNT = sa.update(accounts).where(accounts.c.device == sa.bindparam("bound_device")).values(status="valid")
 _TAKE_NAME = insert(names).on_conflict_do_nothing()
 _FOREIGN_NAMES = sa.select(names.c.name).where(
     names.c.name.in_(sa.bindparam("wanted", expanding=True)), names.c.device != sa.bindparam("bound_device")
