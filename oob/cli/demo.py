@@ -37,6 +37,7 @@ async def _attack(running: Home, name: str, report: Report, terminal: Terminal) 
     """Run one attack: refused is what raised a refusal *and* left nothing authorised."""
     attack = ATTACKS[name]
     report(Progress("mallory", name, attack.story))
+    running.device.offer.press()
     ended: OobError | None = None
     try:
         await attack.run(running, report)

@@ -75,7 +75,8 @@ def _demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--carrier", choices=("ble", "memory"), default="ble", help="default: ble, on a simulated radio"
     )
-    parser.add_argument("--model", choices=("passcode", "secret"), default="passcode", help="default: passcode")
+    models = ("passcode", "secret", "compare")
+    parser.add_argument("--model", choices=models, default="passcode", help="default: passcode")
     parser.add_argument(
         "--attack",
         metavar="NAME",

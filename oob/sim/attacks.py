@@ -12,7 +12,7 @@ from typing import Final
 from oob.binding import Agreement, Binding, SessionContext, countersign
 from oob.binding.exchange import InitiatorExchange, ResponderExchange
 from oob.binding.statement import STATEMENT_TYPE, BindingStatement, sign_binding
-from oob.client import initiator_model
+from oob.client import Carried, Comparison, initiator_model
 from oob.cose import CoseKey, Sign1
 from oob.cose.sign1 import protected_header
 from oob.crypto import Algorithm, Curve, EcdhKey, SigningKey
@@ -20,7 +20,7 @@ from oob.errors import OobError
 from oob.framing.gatt import MessageType
 from oob.handshake import Credential, Identity
 from oob.issuance import AcmeClient, IssuerSession, TlsKey
-from oob.pairing import Bootstrap, Model, Passcode
+from oob.pairing import Bootstrap, CompareInitiator, Model, Passcode
 from oob.pairing.models import proof_of
 from oob.progress import Progress, Report
 from oob.sim.demo import WISH
@@ -44,7 +44,7 @@ async def wrong_code(home: Home, report: Report) -> None:
     """Pair with another code than the device's."""
     link = await home.connect()
     try:
-        await home.client.pair(link, _wrong(home.device.offer.out_of_band()), names=(WISH,))
+        await home.client.pair(link, _wrong(home.carried()), names=(WISH,))
     finally:
         await link.close()
 
@@ -55,7 +55,7 @@ async def mitm(home: Home, report: Report) -> None:
     ours, client_link = _swap(link_pair())
     relay = asyncio.create_task(_relay(home, ours, theirs, report))
     try:
-        await home.client.pair(client_link, home.device.offer.out_of_band(), names=(WISH,))
+        await home.client.pair(client_link, home.carried(), names=(WISH,))
     finally:
         await client_link.close()
         await relay
@@ -125,11 +125,18 @@ ATTACKS: Final = {
 }
 
 
-def _wrong(out_of_band: Passcode | Bootstrap) -> Passcode | Bootstrap:
-    """Return something of the same kind that is not it."""
-    if isinstance(out_of_band, Passcode):
-        return Passcode.from_number((int(out_of_band.digits[:7]) + 1) % 10**7)
-    return replace(out_of_band, secret=os.urandom(16))
+def _wrong(carried: Carried) -> Carried:
+    """Return something of the same kind that is not it: with two screens, a user to whom all is the same."""
+    match carried:
+        case Passcode():
+            return Passcode.from_number((int(carried.digits[:7]) + 1) % 10**7)
+        case Bootstrap():
+            return replace(carried, secret=os.urandom(16))
+    return Comparison(_yes)
+
+
+async def _yes(number: str, name: str) -> bool:
+    return True
 
 
 def _new_key() -> SigningKey:
@@ -148,7 +155,7 @@ async def _agree(home: Home) -> tuple[SigningKey, IssuerSession, Agreement]:
     session = await home.client.issuer.open_session(key, names=(WISH,))
     link = await home.connect()
     try:
-        agreement = await home.client.handshake(link, home.device.offer.out_of_band(), key, session)
+        agreement = await home.client.handshake(link, home.carried(), key, session)
     finally:
         await link.close()
     return key, session, agreement
@@ -180,14 +187,14 @@ class _Mallory:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.proof = proof_of(model, dynamic=model is Model.PASSCODE)
+        self.proof = proof_of(model, dynamic=model is not Model.SECRET)
 
     def check_1(self, value: bytes, g_x: bytes) -> None:
         """Accept."""
 
     def ead_2(self, th_2: bytes, cred_r: bytes) -> bytes:
         """Send a share, or a tag, that is noise."""
-        return os.urandom(32 if self.model is Model.PASSCODE else 16)
+        return os.urandom({Model.PASSCODE: 32, Model.SECRET: 16}.get(self.model, 0))
 
     def check_3(self, value: bytes, th_3: bytes, cred_i: bytes) -> None:
         """Accept."""
@@ -235,8 +242,11 @@ async def _play_client(home: Home, link: Link) -> None:
     identity = Identity(Credential.of_key(CoseKey.of(key)), key)
     root_hash = home.issuer.authority.root_hash
     context = SessionContext(home.issuer.directory_url, root_hash, "", os.urandom(32), ("mallory.home.arpa",))
-    guess = initiator_model(_wrong(home.device.offer.out_of_band()), os.urandom)
+    guess = initiator_model(_wrong(home.carried()), os.urandom, identity.credential.cred)
     exchange = InitiatorExchange(identity, guess, context)
     await link.send(MessageType.HANDSHAKE, exchange.start(EcdhKey.generate(Curve.X25519, os.urandom), b"\x00"))
     await link.send(MessageType.HANDSHAKE, exchange.receive_2(await expect(link, MessageType.HANDSHAKE, WAIT)))
+    if isinstance(guess, CompareInitiator):
+        guess.show(0)
+        guess.confirm(0)
     exchange.receive_4(await expect(link, MessageType.HANDSHAKE, WAIT))

@@ -81,7 +81,7 @@ async def run(home: Home, watch: Stopwatch) -> dict[str, Any]:
     link = CountedLink(await home.connect())
     watch(Progress("client", "connected", home.carrier))
     try:
-        pairing = await home.client.pair(link, home.device.offer.out_of_band(), names=(WISH,))
+        pairing = await home.client.pair(link, home.carried(), names=(WISH,))
     finally:
         await link.close()
     page = await visit(pairing, root)

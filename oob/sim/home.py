@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from oob.client import Client, reach
+from oob.client import Carried, Client, Comparison, reach
 from oob.device import Device
 from oob.discovery import NONCE_LENGTH, advertised_tag
 from oob.issuance.authority import AUTHORITY_FILE, Authority
@@ -21,6 +21,7 @@ from oob.pairing import Model
 from oob.progress import Progress, Report, silent
 from oob.sim.page import DemoPage
 from oob.sim.radio import VirtualRadio
+from oob.sim.screens import Screens
 from oob.storage import private_directory
 from oob.transport.link import Link, Listener
 from oob.transport.memory import MemoryListener
@@ -44,6 +45,13 @@ class Home:
     device: Device
     client: Client
     connect: Connect = field(repr=False)
+    screens: Screens
+
+    def carried(self) -> Carried:
+        """Return what a person who stands at the device carries to the client."""
+        if self.device.offer.model is Model.COMPARE:
+            return Comparison(self.screens.client)
+        return self.device.offer.out_of_band()
 
 
 @asynccontextmanager
@@ -64,7 +72,10 @@ async def home(
         report(Progress("issuer", "serving", issuer.directory_url))
         page = DemoPage(DEVICE_NAME, private_directory(directory / "device"))
         stack.push_async_callback(page.close)
-        device = Device(DEVICE_NAME, directory / "device", page, model=model, clock=clock, report=report)
+        screens = Screens()
+        device = Device(
+            DEVICE_NAME, directory / "device", page, model=model, confirm=screens.device, clock=clock, report=report
+        )
         client = Client(issuer.directory_url, issuer.authority.root_der, directory / "client", report=report)
         stack.callback(client.close)
         listener, connect = await _carrier(stack, carrier, device)
@@ -72,7 +83,7 @@ async def home(
         await stack.enter_async_context(_background(device.serve(listener)))
         radio = "simulated Bluetooth LE" if carrier == "ble" else "memory"
         report(Progress("device", "offering", f"to pair by {model.name.lower()}, over {radio}"))
-        yield Home(directory, carrier, issuer, device, client, connect)
+        yield Home(directory, carrier, issuer, device, client, connect, screens)
 
 
 @asynccontextmanager
