@@ -4,6 +4,7 @@ What decodes here re-encodes to the same bytes, so transcripts may be computed o
 of this protocol: integers of 64 bits, byte and text strings, booleans, null, arrays, and maps with plain keys.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import cbor2
@@ -29,27 +30,12 @@ def encode(value: object) -> bytes:
 
     Done here, since cbor2 only knows the key order of RFC 7049, and sets up an encoder for each of many small items.
     """
-    if type(value) is int and 0 <= value < 24:  # the labels and lengths of the key schedule
-        return _BYTE[value]
-    if isinstance(value, bytes):
-        return _head(0x40, len(value)) + value
-    if value is None or value is False or value is True:
-        return _SIMPLE[value]
-    if isinstance(value, int) and -(2**64) <= value < 2**64:
-        return _head(0x00, value) if value >= 0 else _head(0x20, -1 - value)
-    if isinstance(value, str):
-        text = value.encode()
-        return _head(0x60, len(text)) + text
-    if isinstance(value, (list, tuple)):
-        return _head(0x80, len(value)) + encode_sequence(*value)
-    if isinstance(value, dict):
-        return _head(0xA0, len(value)) + b"".join(sorted([_key(key) + encode(value[key]) for key in value]))
-    raise TypeError(f"CBOR of this protocol holds no {type(value).__name__}")
+    return _ENCODERS[type(value)](value)
 
 
 def encode_sequence(*values: object) -> bytes:
     """Encode items one after the other as a CBOR sequence (RFC 8742); TypeError as in `encode`."""
-    return b"".join(map(encode, values))
+    return b"".join([_ENCODERS[type(value)](value) for value in values])
 
 
 def decode(data: bytes) -> Any:  # noqa: ANN401  CBOR is dynamically typed; callers check
@@ -62,6 +48,11 @@ def decode(data: bytes) -> Any:  # noqa: ANN401  CBOR is dynamically typed; call
 
 def decode_sequence(data: bytes) -> list[Any]:
     """Decode a CBOR sequence of at most 16,384 bytes and 8 levels; PeerError unless it is deterministically encoded."""
+    return split_sequence(data)[0]
+
+
+def split_sequence(data: bytes) -> tuple[list[Any], list[bytes]]:
+    """Decode as `decode_sequence` does; return the items, and the bytes of each as it stands in `data`."""
     if len(data) > MAX_LENGTH:
         raise PeerError(f"CBOR of {len(data)} bytes, at most {MAX_LENGTH} are accepted")
     try:
@@ -74,12 +65,12 @@ def decode_sequence(data: bytes) -> list[Any]:
             max_depth=MAX_DEPTH + 1,
             allow_duplicate_keys=False,
         )
-        again = encode_sequence(*values)
+        parts = [encode(value) for value in values]
     except Exception as error:  # cbor2 lets ValueError, OverflowError and others through on hostile input
         raise PeerError("malformed CBOR") from error
-    if again != data:
+    if b"".join(parts) != data:
         raise PeerError("CBOR is not deterministically encoded")
-    return values
+    return values, parts
 
 
 _BYTE = [bytes((byte,)) for byte in range(256)]
@@ -95,7 +86,49 @@ def _head(major: int, number: int) -> bytes:
     return _BYTE[major | info] + number.to_bytes(width, "big")
 
 
-def _key(key: object) -> bytes:
-    if isinstance(key, (bytes, str, int)):
-        return encode(key)
-    raise TypeError("CBOR of this protocol holds no such map key")
+# Labels, and the lengths of keys and hashes: most of what a handshake encodes.
+_INTEGERS = {number: _head(0x00, number) if number >= 0 else _head(0x20, -1 - number) for number in range(-24, 256)}
+_LENGTHS = [_head(0x40, length) for length in range(256)]
+
+
+def _encode_int(value: int) -> bytes:
+    if -24 <= value < 256:
+        return _INTEGERS[value]
+    if not -(2**64) <= value < 2**64:
+        raise TypeError("CBOR of this protocol holds no integer of more than 64 bits")
+    return _head(0x00, value) if value >= 0 else _head(0x20, -1 - value)
+
+
+def _encode_bytes(value: bytes) -> bytes:
+    length = len(value)
+    return (_LENGTHS[length] if length < 256 else _head(0x40, length)) + value
+
+
+def _encode_text(value: str) -> bytes:
+    text = value.encode()
+    return _head(0x60, len(text)) + text
+
+
+def _encode_array(value: Sequence[object]) -> bytes:
+    return _head(0x80, len(value)) + encode_sequence(*value)
+
+
+def _encode_map(value: dict[object, object]) -> bytes:
+    entries = [_KEYS[type(key)](key) + _ENCODERS[type(item)](item) for key, item in value.items()]
+    return _head(0xA0, len(value)) + b"".join(sorted(entries))
+
+
+class _Encoders(dict[type, Callable[[Any], bytes]]):
+    """The encoder of each type; a subclass, an enumeration for example, is encoded as the first of its bases here."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], bytes]:
+        for base in kind.__mro__:
+            if base in self:
+                return self[base]
+        raise TypeError(f"CBOR of this protocol holds no {kind.__name__} in this place")
+
+
+_KEYS = _Encoders({bool: _SIMPLE.__getitem__, int: _encode_int, bytes: _encode_bytes, str: _encode_text})
+_ENCODERS = _Encoders(
+    _KEYS | {type(None): _SIMPLE.__getitem__, list: _encode_array, tuple: _encode_array, dict: _encode_map}
+)

@@ -144,6 +144,7 @@ def test_sequences(items: list[object]) -> None:
     encoded = cbor.encode_sequence(*items)
     assert encoded == b"".join(cbor.encode(item) for item in items)
     assert cbor.decode_sequence(encoded) == items
+    assert cbor.split_sequence(encoded) == (items, [cbor.encode(item) for item in items])
 
 
 @given(st.binary(max_size=64))

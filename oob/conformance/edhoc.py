@@ -283,7 +283,7 @@ def _credential(fields: Fields, side: str) -> Credential:
 
 def _ead(fields: Fields, name: str) -> tuple[Ead, ...]:
     encoded = fields.get(name, b"")
-    items = EadField.decode(cbor.decode_sequence(encoded)).items
+    items = EadField.decode(*cbor.split_sequence(encoded)).items
     same(name.upper(), EadField.of(items).encoded, encoded)
     return items
 

@@ -15,6 +15,12 @@ SUB, CNF, COSE_KEY = 2, 8, 1
 SHA_256_64 = -15
 MAX_SUBJECT = 64
 
+_MAP = 5
+"""CBOR's major type of maps (RFC 8949, section 3.1)."""
+_EMPTY_MAP = cbor.encode({})
+# How an encoded map of one entry begins, whose key is this one; what follows is the value.
+_LONE_KID, _BY_VALUE = b"\xa1" + cbor.encode(KID), b"\xa1" + cbor.encode(KCCS)
+
 
 class UnknownCredential(PeerError):
     """The peer refers to a credential that is not known here; ERR_CODE 3 (RFC 9528, section 6.4)."""
@@ -66,7 +72,7 @@ class Credential:
         """Take the credential that an ID_CRED map carries; UnknownCredential if it only refers to one."""
         match cbor.decode(id_cred):
             case {14: dict(claims), **rest} if not rest:
-                return cls(id_cred, cbor.encode(claims), _ccs_key(_claims(claims)), _subject(claims))
+                return cls(id_cred, id_cred[len(_BY_VALUE) :], _ccs_key(claims), _subject(claims))
             case {33: bytes(der), **rest} if not rest:
                 return cls.x5chain(der)
             case {4: _, **rest} | {34: _, **rest} if not rest:
@@ -77,22 +83,20 @@ class Credential:
         """Return SHA-256 of CRED_x, 32 bytes, as bootstrap data carry it."""
         return Hash.SHA256.digest(self.cred)
 
-    def compact_id(self) -> Any:  # noqa: ANN401
-        """Return ID_CRED_x as it stands in a plaintext: a lone kid without its map (section 3.5.3.2)."""
-        match cbor.decode(self.id_cred):
-            case {4: bytes(kid), **rest} if not rest:
-                return encode_identifier(kid)
-            case id_cred:
-                return id_cred
+    def compact_id(self) -> bytes:
+        """Return the encoded item that stands for ID_CRED_x in a plaintext: of a lone kid only that (3.5.3.2)."""
+        if not self.id_cred.startswith(_LONE_KID):
+            return self.id_cred
+        return cbor.encode(encode_identifier(cbor.decode(self.id_cred[len(_LONE_KID) :])))
 
 
-def expand_id(item: Any) -> bytes:  # noqa: ANN401
-    """Return the encoded ID_CRED_x map for the item of a plaintext; PeerError where the compact form is mandatory."""
-    if isinstance(item, dict):
-        if not item or (set(item) == {KID}):
-            raise PeerError("ID_CRED is not in its compact form")
-        return cbor.encode(item)
-    return cbor.encode({KID: decode_identifier(item)})
+def expand_id(item: bytes) -> bytes:
+    """Return the encoded ID_CRED_x map for an encoded item of a plaintext; PeerError where it had to be compact."""
+    if item == _EMPTY_MAP or item.startswith(_LONE_KID):
+        raise PeerError("ID_CRED is not in its compact form")
+    if item[0] >> 5 == _MAP:
+        return item
+    return _LONE_KID + cbor.encode(decode_identifier(cbor.decode(item)))
 
 
 @dataclass(frozen=True, slots=True)

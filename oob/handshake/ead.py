@@ -40,9 +40,9 @@ class EadField:
         return cls(items, encoded)
 
     @classmethod
-    def decode(cls, sequence: list[Any]) -> "EadField":
-        """Read the decoded items of an EAD field; PeerError if it is malformed."""
-        return cls(tuple(_items(sequence)), cbor.encode_sequence(*sequence)) if sequence else cls()
+    def decode(cls, sequence: list[Any], parts: list[bytes]) -> "EadField":
+        """Read the decoded items of an EAD field, and their bytes as they came; PeerError if it is malformed."""
+        return cls(tuple(_items(sequence)), b"".join(parts)) if sequence else cls()
 
 
 def _items(sequence: list[Any]) -> Iterator[Ead]:

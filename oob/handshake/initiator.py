@@ -122,7 +122,7 @@ class AwaitMessage4:
         ciphertext = decode_bstr(message_4, "message_4", self.suite.aead.tag_length)
         key, iv = schedule.key_4(self.suite, self.prk_4e3m, self.th_4)
         plaintext = decrypt0(self.suite.aead, key, iv, ciphertext, self.th_4)
-        ead_4 = EadField.decode(cbor.decode_sequence(plaintext))
+        ead_4 = EadField.decode(*cbor.split_sequence(plaintext))
         return Exporter(self.suite.hash, schedule.prk_out(self.suite.hash, self.prk_4e3m, self.th_4)), ead_4
 
 

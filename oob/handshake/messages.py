@@ -30,9 +30,10 @@ class Message1:
     @classmethod
     def decode(cls, message: bytes) -> "Message1":
         """Read message_1; PeerError if it is malformed. Suites, lengths and points are checked by the responder."""
-        match _sequence(message, "message_1"):
+        items, parts = _sequence(message, "message_1")
+        match items:
             case [int(method), suites, bytes(g_x), bytes() | int() as c_i, *ead] if type(method) is int:
-                return cls(method, _suites(suites), g_x, decode_identifier(c_i), EadField.decode(ead))
+                return cls(method, _suites(suites), g_x, decode_identifier(c_i), EadField.decode(ead, parts[4:]))
         raise PeerError("malformed message", step="message_1")
 
 
@@ -52,7 +53,7 @@ class Error:
         """Read an error message; None when `message` begins like none, PeerError when it is malformed."""
         if not message or message[0] >> 5 > 1:
             return None
-        match _sequence(message, "error"):
+        match _sequence(message, "error")[0]:
             case [int(code), info] if code != 0 and type(code) is int:
                 return cls(code, info)
         raise PeerError("malformed error message")
@@ -100,7 +101,7 @@ def encode_bstr(content: bytes) -> bytes:
 
 def decode_bstr(message: bytes, step: str, least: int) -> bytes:
     """Read message_2, message_3 or message_4, whose byte string holds at least so many bytes; PeerError otherwise."""
-    match _sequence(message, step):
+    match _sequence(message, step)[0]:
         case [bytes(content)] if len(content) >= least:
             return content
     raise PeerError("malformed message", step=step)
@@ -108,45 +109,49 @@ def decode_bstr(message: bytes, step: str, least: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Plaintext2:
-    """PLAINTEXT_2 taken apart."""
+    """PLAINTEXT_2 taken apart; `id_cred` is the encoded item that stands for ID_CRED_R in it."""
 
     c_r: bytes
-    id_cred: Any
+    id_cred: bytes
     signature_or_mac: bytes
     ead: EadField = field(default_factory=EadField)
 
     def encode(self) -> bytes:
         """Return the CBOR sequence; UsageError if it would be too long."""
-        head = cbor.encode_sequence(encode_identifier(self.c_r), self.id_cred, self.signature_or_mac)
-        return _capped(head + self.ead.encoded)
+        c_r, proof = cbor.encode(encode_identifier(self.c_r)), cbor.encode(self.signature_or_mac)
+        return _capped(c_r + self.id_cred + proof + self.ead.encoded)
 
     @classmethod
     def decode(cls, plaintext: bytes, length: int) -> "Plaintext2":
         """Read PLAINTEXT_2, with a Signature_or_MAC_2 of `length` bytes; PeerError if it is malformed."""
-        match _sequence(plaintext, "message_2"):
+        items, parts = _sequence(plaintext, "message_2")
+        match items:
             case [bytes() | int() as c_r, id_cred, bytes(proof), *ead] if len(proof) == length:
-                return cls(decode_identifier(c_r), _id_cred(id_cred), proof, EadField.decode(ead))
+                _check_id_cred(id_cred)
+                return cls(decode_identifier(c_r), parts[1], proof, EadField.decode(ead, parts[3:]))
         raise PeerError("malformed plaintext", step="message_2")
 
 
 @dataclass(frozen=True, slots=True)
 class Plaintext3:
-    """PLAINTEXT_3 taken apart."""
+    """PLAINTEXT_3 taken apart; `id_cred` is the encoded item that stands for ID_CRED_I in it."""
 
-    id_cred: Any
+    id_cred: bytes
     signature_or_mac: bytes
     ead: EadField = field(default_factory=EadField)
 
     def encode(self) -> bytes:
         """Return the CBOR sequence."""
-        return cbor.encode_sequence(self.id_cred, self.signature_or_mac) + self.ead.encoded
+        return self.id_cred + cbor.encode(self.signature_or_mac) + self.ead.encoded
 
     @classmethod
     def decode(cls, plaintext: bytes, length: int) -> "Plaintext3":
         """Read PLAINTEXT_3, with a Signature_or_MAC_3 of `length` bytes; PeerError if it is malformed."""
-        match _sequence(plaintext, "message_3"):
+        items, parts = _sequence(plaintext, "message_3")
+        match items:
             case [id_cred, bytes(proof), *ead] if len(proof) == length:
-                return cls(_id_cred(id_cred), proof, EadField.decode(ead))
+                _check_id_cred(id_cred)
+                return cls(parts[0], proof, EadField.decode(ead, parts[2:]))
         raise PeerError("malformed plaintext", step="message_3")
 
 
@@ -156,11 +161,11 @@ def _capped(message: bytes) -> bytes:
     return message
 
 
-def _sequence(message: bytes, step: str) -> list[Any]:
+def _sequence(message: bytes, step: str) -> tuple[list[Any], list[bytes]]:
     if len(message) > MAX_MESSAGE:
         raise PeerError(f"message of {len(message)} bytes, at most {MAX_MESSAGE} are accepted", step=step)
     try:
-        return cbor.decode_sequence(message)
+        return cbor.split_sequence(message)
     except PeerError as error:
         raise PeerError(error.cause, step=step) from error
 
@@ -173,7 +178,6 @@ def _suites(item: Any) -> tuple[int, ...]:  # noqa: ANN401
     raise PeerError("malformed list of cipher suites")
 
 
-def _id_cred(item: Any) -> Any:  # noqa: ANN401
-    if isinstance(item, bytes | int | dict) and not isinstance(item, bool):
-        return item
-    raise PeerError("malformed ID_CRED")
+def _check_id_cred(item: Any) -> None:  # noqa: ANN401
+    if not isinstance(item, (bytes, int, dict)) or isinstance(item, bool):
+        raise PeerError("malformed ID_CRED")

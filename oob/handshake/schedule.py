@@ -7,12 +7,12 @@ from oob.handshake.suites import Suite
 
 def edhoc_kdf(hash: Hash, prk: bytes, info_label: int, context: bytes, length: int) -> bytes:
     """EDHOC_KDF: expand `prk` to `length` bytes (section 4.1.2)."""
-    return hash.expand(prk, cbor.encode_sequence(info_label, context, length), length)
+    return hash.expand(prk, cbor.encode(info_label) + cbor.encode(context) + cbor.encode(length), length)
 
 
 def th_2(hash: Hash, g_y: bytes, message_1: bytes) -> bytes:
     """TH_2 = H(G_Y, H(message_1)) (section 5.3.2)."""
-    return hash.digest(cbor.encode_sequence(g_y, hash.digest(message_1)))
+    return hash.digest(cbor.encode(g_y) + cbor.encode(hash.digest(message_1)))
 
 
 def th_next(hash: Hash, th: bytes, plaintext: bytes, cred: bytes) -> bytes:

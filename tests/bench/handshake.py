@@ -3,7 +3,8 @@
     python -m tests.bench.handshake [--json] [--rounds N]
 
 A run makes fresh ephemeral keys at both ends and ends when both hold an exported key; authentication keys and
-credentials exist before. "primitives" are the same ECDH exchanges, key generations, key loads, signatures,
+credentials exist before; under a model these travel by value, as in `oob.binding.exchange`, whose binding and channel
+stay outside. "primitives" are the same ECDH exchanges, key generations, key loads, signatures,
 verifications, AEAD operations, HKDF calls and hashes, called on their library directly at the sizes of a real run,
 one after the other; the ratio to them is what the protocol itself costs in Python.
 """
@@ -14,17 +15,33 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from os import urandom
-from typing import Any
+from typing import Any, TypeVar
 
 from oob.cose import CoseKey
 from oob.crypto import EcdhKey, SigningKey
 from oob.crypto.ecdh import random_scalar
-from oob.handshake import METHODS, SUITES, Credential, Identity, Session
-from tests.bench.primitives import primitives_m0_s6, primitives_m3_s2
+from oob.handshake import (
+    METHODS,
+    SUITES,
+    Completed,
+    Credential,
+    Ead,
+    Identity,
+    Offered,
+    PeerClaimed,
+    PeerVerified,
+    Session,
+    value_of,
+)
+from oob.pairing.models import EAD_LABEL, InitiatorModel, ResponderModel
+from oob.pairing.passcode import Passcode, PasscodeInitiator, PasscodeResponder
+from oob.pairing.secret import SecretInitiator, SecretResponder
+from tests.bench.primitives import primitives_m0_s6, primitives_m3_s2, primitives_passcode, primitives_secret
 from tests.bench.timing import interleave
 
 LABEL, LENGTH = 20, 32
-PROFILES = {"m0/s6": (0, 6, primitives_m0_s6), "m3/s2": (3, 2, primitives_m3_s2)}
+_E = TypeVar("_E")
+Models = Callable[[Credential], tuple[InitiatorModel, ResponderModel]]
 
 
 def oob_handshake(method: int, suite: int) -> Callable[[], None]:
@@ -52,6 +69,65 @@ def oob_handshake(method: int, suite: int) -> Callable[[], None]:
         assert initiator.exporter().export(LABEL, b"", LENGTH) == responder.exporter().export(LABEL, b"", LENGTH)
 
     return run
+
+
+def oob_pairing(models: Models) -> Callable[[], None]:
+    """Prepare a handshake by method 0 and suite 6 with an association model in its EAD items."""
+    identity_i, identity_r, curve = _identity(6, True, None), _identity(6, True, None), SUITES[6].curve
+
+    def run() -> None:
+        model_i, model_r = models(identity_r.credential)
+        initiator = Session.initiator(identity_i, labels={EAD_LABEL})
+        responder = Session.responder(identity_r, labels={EAD_LABEL})
+        ephemeral = EcdhKey.generate(curve, urandom)
+        initiator.start(ephemeral, b"\x05", _item(model_i.ead_1(ephemeral.x)))
+        responder.receive(*initiator.messages_to_send())
+        offered = _event(responder, Offered)
+        model_r.check_1(value_of(offered.ead, EAD_LABEL), offered.g_x)
+        responder.engage(EcdhKey.generate(curve, urandom), b"\x06")
+        responder.reply(_item(model_r.ead_2(responder.th, identity_r.credential.cred)))
+        initiator.receive(*responder.messages_to_send())
+        peer = _accept(initiator)
+        model_i.check_2(value_of(peer.ead, EAD_LABEL), peer.th, peer.credential.cred)
+        initiator.reply(_item(model_i.ead_3(initiator.th, identity_i.credential.cred)))
+        responder.receive(*initiator.messages_to_send())
+        peer = _accept(responder)
+        model_r.check_3(value_of(peer.ead, EAD_LABEL), peer.th, peer.credential.cred)
+        responder.reply(_item(model_r.ead_4(responder.th)))
+        initiator.receive(*responder.messages_to_send())
+        done = _event(initiator, Completed)
+        model_i.check_4(value_of(done.ead, EAD_LABEL), done.th)
+        assert initiator.exporter().export(LABEL, b"", LENGTH) == responder.exporter().export(LABEL, b"", LENGTH)
+        assert model_i.channel_secret() == model_r.channel_secret()
+
+    return run
+
+
+def secret_models() -> Models:
+    """Prepare the model `secret` with 16 bytes known to both ends."""
+    secret = urandom(16)
+    return lambda device: (SecretInitiator(secret, device.hash(), False), SecretResponder(secret, False))
+
+
+def passcode_models() -> Models:
+    """Prepare the model `passcode` with one code known to both ends; every run draws fresh scalars."""
+    code = Passcode.generate(urandom)
+    return lambda _: (PasscodeInitiator(code, urandom(32)), PasscodeResponder(code, urandom(32)))
+
+
+def _accept(session: Session) -> PeerVerified:
+    session.accept(Credential.by_value(_event(session, PeerClaimed).id_cred))
+    return _event(session, PeerVerified)
+
+
+def _event(session: Session, kind: type[_E]) -> _E:
+    (event,) = session.events()
+    assert isinstance(event, kind)
+    return event
+
+
+def _item(value: bytes) -> tuple[Ead, ...]:
+    return (Ead(EAD_LABEL, value),) if value else ()
 
 
 def lakers_handshake() -> Callable[[], None]:
@@ -105,11 +181,20 @@ def noise_handshake() -> Callable[[], None]:
     return run
 
 
+Prepare = Callable[[], Callable[[], None]]
+PROFILES: dict[str, tuple[Prepare, Prepare]] = {
+    "m0/s6": (lambda: oob_handshake(0, 6), primitives_m0_s6),
+    "m0/s6 + secret": (lambda: oob_pairing(secret_models()), primitives_secret),
+    "m0/s6 + passcode": (lambda: oob_pairing(passcode_models()), primitives_passcode),
+    "m3/s2": (lambda: oob_handshake(3, 2), primitives_m3_s2),
+}
+
+
 def measure(rounds: int) -> dict[str, float]:
     """Return medians in microseconds, and the ratio of each profile to its primitives."""
     contestants: dict[str, Callable[[], object]] = {}
-    for name, (method, suite, primitives) in PROFILES.items():
-        contestants[f"oob {name}"] = oob_handshake(method, suite)
+    for name, (prepare, primitives) in PROFILES.items():
+        contestants[f"oob {name}"] = prepare()
         contestants[f"primitives {name}"] = primitives()
     if find_spec("lakers"):
         contestants["lakers m3/s2"] = lakers_handshake()
@@ -132,7 +217,7 @@ def main() -> None:
         print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
         return
     for name, value in figures.items():
-        print(f"{name:20} {value:8.2f} x" if name.startswith("ratio") else f"{name:20} {value:8.0f} µs")
+        print(f"{name:28} {value:8.2f} x" if name.startswith("ratio") else f"{name:28} {value:8.0f} µs")
     for package in ("lakers-python", "noiseprotocol", "cryptography"):
         print(f"{package} {_version(package)}")
 
@@ -144,7 +229,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _identity(suite: int, signs: bool, kid: bytes) -> Identity:
+def _identity(suite: int, signs: bool, kid: bytes | None) -> Identity:
     row = SUITES[suite]
     key = SigningKey.generate(row.signature, urandom) if signs else EcdhKey.generate(row.curve, urandom)
     return Identity(Credential.of_key(CoseKey.of(key), subject="bench", kid=kid), key)

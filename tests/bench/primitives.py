@@ -2,10 +2,11 @@
 
 Counted from the key schedule of RFC 9528, section 4. Per end: TH_2 with H(message_1), TH_3, TH_4; PRK_2e; KEYSTREAM_2,
 MAC_2, MAC_3, K_3, IV_3, K_4, IV_4, PRK_out, PRK_exporter and one exported key; with static Diffie-Hellman also two
-salts and two extractions. Sizes are those of a run with credentials by reference.
+salts and two extractions. Sizes are those of a run with credentials by reference, and by value under a model.
 """
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from os import urandom
 
@@ -15,17 +16,30 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from nacl.bindings import (
+    crypto_core_ed25519_from_uniform,
+    crypto_scalarmult,
+    crypto_scalarmult_ed25519_noclamp,
+    crypto_sign_ed25519_pk_to_curve25519,
+)
 
 _P256, _ECDH, _SHA256 = ec.SECP256R1(), ec.ECDH(), hashes.SHA256()
 _SIGN, _VERIFY = ec.ECDSA(_SHA256, deterministic_signing=True), ec.ECDSA(_SHA256)
 _KEY, _TH = urandom(32), urandom(32)
-_INFO, _CONTEXT, _MESSAGE = bytes(36), bytes(130), bytes(230)
+_INFO, _CONTEXT = bytes(36), bytes(130)
+# Lengths in bytes of a pairing, credentials by value.
+CRED, PLAINTEXT, SIGNED = 86, 174, 278
+PRF_HEAD, ONE_HASH, TH_AND_CRED = 9, 34, 34 + 2 + CRED
+GENERATOR_STRING, ISK_INPUT = 191, 147
 
 
-def primitives_m0_s6() -> Callable[[], None]:
-    """Method 0, suite 6: signatures with ES256 under an X25519 exchange, AES-128-GCM."""
-    signer = ec.generate_private_key(_P256)
-    signature = signer.sign(_MESSAGE, _SIGN)
+def primitives_m0_s6(signed: int = 230, plaintext: int = 67) -> Callable[[], None]:
+    """Method 0, suite 6: signatures with ES256 under an X25519 exchange, AES-128-GCM.
+
+    `signed` is the length in bytes of what is signed, `plaintext` that of PLAINTEXT_2 and PLAINTEXT_3.
+    """
+    signer, content = ec.generate_private_key(_P256), bytes(signed)
+    signature = signer.sign(content, _SIGN)
     point = signer.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     peer = X25519PrivateKey.generate().public_key().public_bytes_raw()
 
@@ -34,13 +48,46 @@ def primitives_m0_s6() -> Callable[[], None]:
             ephemeral = X25519PrivateKey.generate()
             ephemeral.public_key().public_bytes_raw()
             ephemeral.exchange(X25519PublicKey.from_public_bytes(peer))
-            signer.sign(_MESSAGE, _SIGN)
-            ec.EllipticCurvePublicKey.from_encoded_point(_P256, point).verify(signature, _MESSAGE, _VERIFY)
-            _hashes()
+            signer.sign(content, _SIGN)
+            ec.EllipticCurvePublicKey.from_encoded_point(_P256, point).verify(signature, content, _VERIFY)
+            _hashes(signed)
             _extract(1)
-            _expand([68, 32, 32, 16, 12, 16, 12, 32, 32, 32])
-            AESGCM(_KEY[:16]).encrypt(_KEY[:12], bytes(67), _INFO)
+            _expand([plaintext + 1, 32, 32, 16, 12, 16, 12, 32, 32, 32])
+            AESGCM(_KEY[:16]).encrypt(_KEY[:12], bytes(plaintext), _INFO)
             AESGCM(_KEY[:16]).encrypt(_KEY[:12], b"", _INFO)
+
+    return run
+
+
+def primitives_secret() -> Callable[[], None]:
+    """Method 0, suite 6 under the model `secret`: also four HMACs an end, and the hash of CRED_R at one."""
+    handshake = primitives_m0_s6(SIGNED, PLAINTEXT)
+
+    def run() -> None:
+        handshake()
+        hashlib.sha256(bytes(CRED)).digest()
+        for _ in range(2):
+            for length in (ONE_HASH, TH_AND_CRED, TH_AND_CRED, 0):  # EAD_1, T_R, T_I, the channel's secret
+                _prf(_KEY[:16], length)
+
+    return run
+
+
+def primitives_passcode() -> Callable[[], None]:
+    """Method 0, suite 6 under the model `passcode`: also CPace and four HMACs an end."""
+    handshake = primitives_m0_s6(SIGNED, PLAINTEXT)
+    scalar = bytes([*_KEY[:31], _KEY[31] & 0x0F | 0x01])
+    peer = X25519PrivateKey.generate().public_key().public_bytes_raw()
+
+    def run() -> None:
+        handshake()
+        for _ in range(2):
+            point = crypto_core_ed25519_from_uniform(hashlib.sha512(bytes(GENERATOR_STRING)).digest()[:32])
+            crypto_sign_ed25519_pk_to_curve25519(crypto_scalarmult_ed25519_noclamp(scalar, point))
+            crypto_scalarmult(scalar, peer)
+            isk = hashlib.sha512(bytes(ISK_INPUT)).digest()
+            for length in (0, 0, TH_AND_CRED, ONE_HASH):  # k, the channel's secret, T_I, T_R
+                _prf(isk, length)
 
     return run
 
@@ -69,9 +116,9 @@ def primitives_m3_s2() -> Callable[[], None]:
     return run
 
 
-def _hashes() -> None:
-    for data in (bytes(37), bytes(68), bytes(240), bytes(240)):
-        hashlib.sha256(data).digest()
+def _hashes(transcript: int = 240) -> None:
+    for length in (37, 68, transcript, transcript):  # H(message_1), TH_2, TH_3, TH_4
+        hashlib.sha256(bytes(length)).digest()
 
 
 def _extract(times: int) -> None:
@@ -82,3 +129,7 @@ def _extract(times: int) -> None:
 def _expand(lengths: list[int]) -> None:
     for length in lengths:
         HKDFExpand(_SHA256, length, _CONTEXT if length == 32 else _INFO).derive(_KEY)
+
+
+def _prf(key: bytes, length: int) -> None:
+    hmac.digest(key, bytes(length + PRF_HEAD), "sha256")

@@ -28,8 +28,8 @@ eads = st.lists(st.builds(Ead, st.integers(1, 300), st.none() | st.binary(max_si
     EadField.of
 )
 suites = st.lists(st.integers(-30, 30), min_size=1, max_size=5).map(tuple)
-id_creds: st.SearchStrategy[Any] = st.one_of(
-    identifiers.map(encode_identifier), st.just({14: {8: {}}}), st.just({34: [-15, b"12345678"]})
+id_creds = st.one_of(identifiers.map(encode_identifier), st.just({14: {8: {}}}), st.just({34: [-15, b"12345678"]})).map(
+    cbor.encode
 )
 
 
@@ -40,7 +40,7 @@ def test_message_1(method: int, suites: tuple[int, ...], g_x: bytes, c_i: bytes,
 
 
 @given(c_r=identifiers, id_cred=id_creds, proof=st.binary(min_size=8, max_size=8), ead=eads)
-def test_plaintexts(c_r: bytes, id_cred: Any, proof: bytes, ead: EadField) -> None:
+def test_plaintexts(c_r: bytes, id_cred: bytes, proof: bytes, ead: EadField) -> None:
     second = Plaintext2(c_r, id_cred, proof, ead)
     assert Plaintext2.decode(second.encode(), 8) == second
     third = Plaintext3(id_cred, proof, ead)
@@ -131,7 +131,7 @@ def test_identifiers() -> None:
 
 def test_too_long_for_the_peer() -> None:
     ead = EadField.of([Ead(1, bytes(MAX_MESSAGE))])
-    for message in (Message1(0, (6,), bytes(32), b"", ead), Plaintext2(b"", 0, bytes(8), ead)):
+    for message in (Message1(0, (6,), bytes(32), b"", ead), Plaintext2(b"", b"\x00", bytes(8), ead)):
         with pytest.raises(UsageError, match="at most 4096"):
             message.encode()
     with pytest.raises(UsageError):
