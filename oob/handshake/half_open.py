@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from oob.errors import LinkBusy, PeerError, UsageError
 from oob.handshake.session import Session
 
-SESSION_OVERHEAD = 2048
+SESSION_OVERHEAD = 3072
 """Bytes charged for a session beside its message_1: all that it holds until message_3, rounded up."""
 
 COPIES = 3

@@ -1,5 +1,6 @@
 """The table of half-open sessions: its limits, who goes and who stays, and any sequence of calls."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -7,10 +8,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from oob import cbor
 from oob.errors import LinkBusy, LinkTimeout, PeerError, UsageError
 from oob.handshake import Failed, HalfOpen, Session, State
+from oob.handshake.ead import MAX_ITEMS
 from oob.handshake.half_open import COPIES, SESSION_OVERHEAD
-from tests.pair import LABELS, REFUSED, Pair, failure, identity
+from tests.pair import C_R, LABELS, REFUSED, Pair, failure, identity
 
 RESPONDER = identity(6, True, "responder")
 
@@ -56,7 +59,7 @@ def test_a_newcomer_is_refused_within_the_grace_of_all_and_takes_the_oldest_plac
 def test_bytes_are_a_limit_too() -> None:
     """A large message_1 takes as many old places as it needs, or none at all."""
     small, large = SESSION_OVERHEAD + COPIES * 40, SESSION_OVERHEAD + COPIES * 1000
-    table = HalfOpen(max_bytes=small * 2 + large // 2, grace=5.0)
+    table = HalfOpen(max_bytes=small * 2, grace=5.0)
     first, second = *fill(table, "a", now=0.0), *fill(table, "b", now=4.0)
     with pytest.raises(LinkBusy):
         table.admit("c", fresh(), 1000, 6.0)
@@ -117,6 +120,35 @@ def test_whoever_goes_is_told_and_cannot_go_on() -> None:
 def test_limits_that_make_no_sense(wrong: Any) -> None:
     with pytest.raises(UsageError):
         HalfOpen(**wrong)
+
+
+LONGEST = {
+    "no EAD": b"",
+    "one value": cbor.encode_sequence(100, bytes(4000)),
+    "many labels": cbor.encode_sequence(*[100] * MAX_ITEMS),
+    "many values": cbor.encode_sequence(*[100, bytes(200)] * MAX_ITEMS),
+    "padding": bytes(4000),
+}
+
+
+@pytest.mark.parametrize("ead", LONGEST)
+def test_a_session_holds_no_more_than_is_charged_for_it(ead: str) -> None:
+    """Whatever its message_1 carries, up to message_3."""
+    pair, message_1 = Pair(), Pair().start() + LONGEST[ead]
+    sessions = []
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(10):
+            session = fresh()
+            session.receive(bytes(bytearray(message_1)))  # a copy of its own, as from a link
+            session.engage(pair.ephemeral(), C_R)
+            sessions.append(session)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(session.state is State.EAD_2 for session in sessions)
+    assert (after - before) / 10 < SESSION_OVERHEAD + COPIES * len(message_1)
 
 
 LIMIT, MAX_BYTES, MAX_AGE, GRACE = 3, 4 * SESSION_OVERHEAD, 10.0, 4.0
