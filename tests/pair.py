@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from oob import cbor
 from oob.cose import CoseKey
+from oob.cose.sign1 import sig_structure
 from oob.crypto import EcdhKey, Hash, SigningKey
 from oob.errors import OobError
 from oob.handshake import METHODS, SUITES, Credential, Ead, Event, Failed, Identity, Session
@@ -164,6 +167,13 @@ def certificate(key: CoseKey) -> bytes:
     builder = x509.CertificateBuilder(name, name, public, 1, begin, begin + timedelta(days=1))
     issuer = ec.derive_private_key(1, ec.SECP256R1())
     return builder.sign(issuer, SHA256()).public_bytes(Encoding.DER)
+
+
+def cwt(issuer: SigningKey, claims: Any, header: Any = None) -> bytes:
+    """Make a CWT with these claims, signed by `issuer`, under its algorithm alone or any other protected header."""
+    protected = cbor.encode(header if header is not None else {1: issuer.algorithm.value})
+    payload = cbor.encode(claims)
+    return cbor.encode([protected, {}, payload, issuer.sign(sig_structure(protected, b"", payload))])
 
 
 def at(state: State) -> tuple[Pair, Session]:

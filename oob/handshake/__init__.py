@@ -3,9 +3,10 @@
 from oob.handshake.credentials import Credential, Identity
 from oob.handshake.ead import Ead, value_of
 from oob.handshake.exporter import Exporter
+from oob.handshake.half_open import HalfOpen
 from oob.handshake.messages import Refused
 from oob.handshake.session import Completed, Event, Failed, Offered, PeerClaimed, PeerVerified, Session, State, refusal
-from oob.handshake.suites import METHODS, SUITES, Method, Suite
+from oob.handshake.suites import METHODS, SUITES, Method, Suite, select_suites
 
 __all__ = [
     "METHODS",
@@ -16,6 +17,7 @@ __all__ = [
     "Event",
     "Exporter",
     "Failed",
+    "HalfOpen",
     "Identity",
     "Method",
     "Offered",
@@ -26,5 +28,6 @@ __all__ = [
     "State",
     "Suite",
     "refusal",
+    "select_suites",
     "value_of",
 ]

@@ -1,16 +1,17 @@
 """Authentication credentials and their identifiers (RFC 9528, section 3.5)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from oob import cbor
-from oob.cose import CoseKey
+from oob.cose import CoseKey, verify_cwt
 from oob.cose.sign1 import Signer
 from oob.crypto import Algorithm, EcdhKey, Hash
 from oob.errors import PeerError, UsageError
 from oob.handshake.messages import ERR_CREDENTIAL, decode_identifier, encode_identifier
 
-KID, KCCS, X5CHAIN, X5T = 4, 14, 33, 34
+KID, KCWT, KCCS, X5CHAIN, X5T = 4, 13, 14, 33, 34
 SUB, CNF, COSE_KEY = 2, 8, 1
 SHA_256_64 = -15
 MAX_SUBJECT = 64
@@ -33,13 +34,15 @@ class Credential:
     """A credential as both ends put it in the transcript.
 
     `id_cred` is the encoded header map ID_CRED_x, `cred` the encoded CRED_x, `key` the public key it certifies and
-    `subject` the identity in it, "" where there is none.
+    `subject` the identity in it, "" where there is none. `chain` holds the certificates that are sent by value, the
+    one with the key first; nothing of them is verified here.
     """
 
     id_cred: bytes
     cred: bytes
     key: CoseKey
     subject: str = ""
+    chain: tuple[bytes, ...] = ()
 
     @classmethod
     def ccs(cls, claims: bytes, *, kid: bytes | None = None) -> "Credential":
@@ -63,18 +66,48 @@ class Credential:
         return cls(cbor.encode({X5T: [SHA_256_64, digest]}), cbor.encode(der), CoseKey.of_certificate(der))
 
     @classmethod
-    def x5chain(cls, der: bytes) -> "Credential":
-        """Make one of a single DER certificate that is sent by value; its issuer is for the application to check."""
-        return cls(cbor.encode({X5CHAIN: der}), cbor.encode(der), CoseKey.of_certificate(der))
+    def x5chain(cls, der: bytes, *issuers: bytes) -> "Credential":
+        """Make one of a DER certificate sent by value, with those of its issuers in their order, if any.
+
+        CRED_x is the first certificate alone (RFC 9528, section 3.5.2). No signature, name or date in the chain is
+        verified: that is for the application.
+        """
+        chain = (der, *issuers)
+        value = list(chain) if issuers else der
+        return cls(cbor.encode({X5CHAIN: value}), cbor.encode(der), CoseKey.of_certificate(der), chain=chain)
 
     @classmethod
-    def by_value(cls, id_cred: bytes) -> "Credential":
-        """Take the credential that an ID_CRED map carries; UnknownCredential if it only refers to one."""
+    def kcwt(cls, cwt: bytes, issuer: CoseKey, *, now: float | None = None) -> "Credential":
+        """Make one of an encoded, untagged CWT sent by value, which `issuer` must have signed (RFC 8392).
+
+        Its times are checked only against a `now`, in seconds since 1970. PeerError for a malformed CWT,
+        AuthenticationError for one of another issuer or out of its time.
+        """
+        return cls._kcwt(cwt, (issuer,), now)
+
+    @classmethod
+    def _kcwt(cls, cwt: bytes, issuers: Collection[CoseKey], now: float | None) -> "Credential":
+        if not issuers:
+            raise UnknownCredential("a CWT has no meaning here: no issuer of any is trusted")
+        claims = verify_cwt(cwt, issuers, now)
+        return cls(cbor.encode({KCWT: cbor.decode(cwt)}), cwt, _ccs_key(claims), _subject(claims))
+
+    @classmethod
+    def by_value(cls, id_cred: bytes, *, issuers: Collection[CoseKey] = (), now: float | None = None) -> "Credential":
+        """Take the credential that an ID_CRED map carries; UnknownCredential if it only refers to one.
+
+        A CWT must be signed by one of `issuers`, and be valid at `now`, where that is given; UnknownCredential when no
+        issuer is trusted. A claims set or a certificate is taken as it is.
+        """
         match cbor.decode(id_cred):
             case {14: dict(claims), **rest} if not rest:
                 return cls(id_cred, id_cred[len(_BY_VALUE) :], _ccs_key(claims), _subject(claims))
             case {33: bytes(der), **rest} if not rest:
                 return cls.x5chain(der)
+            case {33: [bytes(der), bytes() as issuer, *more], **rest} if not rest and _all_bytes(more):
+                return cls.x5chain(der, issuer, *more)
+            case {13: list(cwt), **rest} if not rest:
+                return cls._kcwt(cbor.encode(cwt), issuers, now)
             case {4: _, **rest} | {34: _, **rest} if not rest:
                 raise UnknownCredential("the credential is not sent by value, and its reference is not known here")
         raise PeerError("the credential is of an unsupported kind")
@@ -127,6 +160,10 @@ class Identity:
         if not isinstance(self.key, EcdhKey):
             raise UsageError("this identity holds a signature key: choose a method in which it signs")
         return self.key
+
+
+def _all_bytes(values: list[Any]) -> bool:
+    return all(isinstance(value, bytes) for value in values)
 
 
 def _claims(value: Any) -> dict[Any, Any]:  # noqa: ANN401

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from oob import cbor
 from oob.errors import PeerError, UsageError
 
 PADDING = 0
+MAX_ITEMS = 16
+"""Items read of one field, padding apart: a label takes 1 byte on the wire and 60 times as much here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,16 @@ class EadField:
 
     @classmethod
     def decode(cls, sequence: list[Any], parts: list[bytes]) -> "EadField":
-        """Read the decoded items of an EAD field, and their bytes as they came; PeerError if it is malformed."""
-        return cls(tuple(_items(sequence)), b"".join(parts)) if sequence else cls()
+        """Read the decoded items of an EAD field, and their bytes as they came.
+
+        PeerError if it is malformed or holds more than 16 items.
+        """
+        if not sequence:
+            return cls()
+        items = tuple(islice(_items(sequence), MAX_ITEMS + 1))
+        if len(items) > MAX_ITEMS:
+            raise PeerError("too many EAD items")
+        return cls(items, b"".join(parts))
 
 
 def _items(sequence: list[Any]) -> Iterator[Ead]:

@@ -8,6 +8,7 @@ and becomes a `Failed` event. A fault of the caller raises UsageError and change
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from typing import cast
 
 from oob.crypto import EcdhKey
 from oob.errors import LinkTimeout, OobError, PeerError, UsageError
@@ -48,6 +49,7 @@ class Verb(Enum):
 
 
 # Whatever is not in this table is refused. Any failure, refusal or expiry leads to FAILED, and nothing leads out.
+# It also settles which step a session holds in which state: that is what the casts below rely on.
 TRANSITIONS = {
     (State.START, Verb.START): State.MESSAGE_2,
     (State.MESSAGE_2, Verb.RECEIVE): State.CREDENTIAL_R,
@@ -220,11 +222,10 @@ class Session:
     def engage(self, ephemeral: EcdhKey, c_r: bytes) -> None:
         """Answer the offer under a fresh ephemeral key; `th` is TH_2 from here on."""
         target = self._target(Verb.ENGAGE)
+        step = cast(responder.Received1, self._step)
         try:
-            match self._step:
-                case responder.Received1() as step:
-                    self._step = step.engage(self.identity, ephemeral, c_r)
-                    self.state = target
+            self._step = step.engage(self.identity, ephemeral, c_r)
+            self.state = target
         except PeerError as error:
             self._fail(error)
 
@@ -237,9 +238,11 @@ class Session:
                 case initiator.AwaitCredentialR():
                     verified_2 = self._step = step.verify(credential)
                     event = PeerVerified(credential, understood(verified_2.ead_2.items, self._labels), step.th_2)
-                case responder.AwaitCredentialI():
-                    verified_3 = self._step = step.verify(credential)
-                    event = PeerVerified(credential, understood(verified_3.ead_3.items, self._labels), step.sent.th_3)
+                case _:
+                    claimed = cast(responder.AwaitCredentialI, step)
+                    verified_3 = self._step = claimed.verify(credential)
+                    ead_3 = understood(verified_3.ead_3.items, self._labels)
+                    event = PeerVerified(credential, ead_3, claimed.sent.th_3)
             self._events.append(event)
             self.state = target
         except OobError as error:
@@ -254,7 +257,8 @@ class Session:
                 self._step, message = step.compose_message_2(field)
             case initiator.Verified2() as verified:
                 self._step, message = verified.compose_message_3(field)
-            case responder.Verified3() as last:
+            case _:
+                last = cast(responder.Verified3, self._step)
                 message = last.compose_message_4(field)
                 self._step, self._exporter = None, last.exporter()
                 self._events.append(Completed((), last.th_4))
@@ -319,9 +323,10 @@ class Session:
             case responder.AwaitMessage3():
                 claimed_3 = self._step = step.process_message_3(message)
                 self._events.append(PeerClaimed(claimed_3.id_cred))
-            case initiator.AwaitMessage4():
-                self._exporter, ead_4 = step.process_message_4(message)
-                self._events.append(Completed(understood(ead_4.items, self._labels), step.th_4))
+            case _:
+                sent = cast(initiator.AwaitMessage4, step)
+                self._exporter, ead_4 = sent.process_message_4(message)
+                self._events.append(Completed(understood(ead_4.items, self._labels), sent.th_4))
 
     def _check_refusal(self, message: bytes) -> None:
         if self.state not in (State.START, State.MESSAGE_1) and (refusal := Error.decode(message)):

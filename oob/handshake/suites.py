@@ -1,8 +1,10 @@
 """Methods and cipher suites (RFC 9528, sections 3.2 and 3.6): rows of two tables."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from oob.crypto import Aead, Algorithm, Curve, Hash
+from oob.errors import PeerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,19 @@ SUITES = {
     5: Suite(5, Aead.CHACHA20_POLY1305, Hash.SHA256, 16, Curve.P256, Algorithm.ES256),
     6: Suite(6, Aead.A128GCM, Hash.SHA256, 16, Curve.X25519, Algorithm.ES256),
 }
+
+
+def select_suites(preference: tuple[int, ...], suites_r: Collection[int], tried: Collection[int]) -> tuple[int, ...]:
+    """Return SUITES_I of the next message_1, the selected suite last, after the peer refused with SUITES_R.
+
+    `preference` holds every suite supported here, best first, and is the same for each try; `tried` the suites that
+    were selected so far. PeerError if no suite is common, or if the best common one was refused already: SUITES_R is
+    not authenticated, so this ends a ring of refusals (RFC 9528, sections 5.2.2 and 6.3).
+    """
+    common = [suite for suite in preference if suite in suites_r]
+    if not common:
+        raise PeerError("no cipher suite is supported on both sides", step="message_1")
+    if common[0] in tried:
+        raise PeerError("the peer refused a cipher suite that it says it supports", step="message_1")
+    # The better ones stay in the list: if a forged refusal took one of them away, the peer sees that it need not be.
+    return preference[: preference.index(common[0]) + 1]

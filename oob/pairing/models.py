@@ -4,8 +4,6 @@ A model object serves one handshake. Each step is taken once and in order, a fai
 under one ephemeral key would give an attacker a second guess.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, Protocol
@@ -162,17 +160,23 @@ class Steps:
     """The order of the steps of one run."""
 
     def __init__(self, *names: str) -> None:
-        self._left = names
+        self._left = self._next = names
 
-    @contextmanager
-    def take(self, name: str) -> Iterator[None]:
+    def take(self, name: str) -> "Steps":
         """Take the next step, which must be `name`; UsageError otherwise. If its body fails, no step is left."""
         if not self._left or self._left[0] != name:
             raise UsageError(f"{name} is out of order: each step is taken once", step="pairing")
         # Put back only on success: no exception, of whatever kind, leaves a way to try the step again.
-        left, self._left = self._left[1:], ("failed",)
-        yield
-        self._left = left
+        self._next, self._left = self._left[1:], ("failed",)
+        return self
+
+    def __enter__(self) -> None:
+        """Begin the step's body."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Move on to the next step if the body succeeded."""
+        if kind is None:
+            self._left = self._next
 
     def require_past(self, name: str) -> None:
         """Raise UsageError unless the step `name` has passed."""
@@ -209,7 +213,7 @@ def decode_ead_1(data: bytes) -> tuple[Model, bytes]:
     """Split the value of EAD_1 into model and byte string; PeerError if malformed or of an unknown model."""
     match cbor.decode_sequence(data):
         # In Python, True equals 1.
-        case [int(number), bytes(value)] if number in _MODELS and not isinstance(number, bool):
+        case [int() as number, bytes() as value] if number in _MODELS and not isinstance(number, bool):
             return Model(number), value
     raise PeerError("EAD_1 names no known association model", step="message_1")
 

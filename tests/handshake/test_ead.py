@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oob import cbor
 from oob.errors import PeerError, UsageError
 from oob.handshake import Ead, value_of
-from oob.handshake.ead import EadField, understood
+from oob.handshake.ead import MAX_ITEMS, EadField, understood
 
 items = st.builds(
     Ead, label=st.integers(1, 2**64 - 1), value=st.none() | st.binary(max_size=40), critical=st.booleans()
@@ -85,3 +85,11 @@ def test_value_of() -> None:
         value_of([Ead(1, b"a"), Ead(1, b"a")], 1)
     with pytest.raises(PeerError, match="not marked critical"):
         value_of([Ead(1, b"a", critical=False)], 1)
+
+
+def test_a_field_of_more_items_than_anybody_needs_is_refused() -> None:
+    """A message_1 of 4,000 labels of one byte would cost 260 KB here, before anybody proved anything."""
+    assert len(EadField.decode([0, 9] * MAX_ITEMS + [0, b"padding"], []).items) == MAX_ITEMS
+    for more in ([9] * (MAX_ITEMS + 1), [9, b""] * 1000):
+        with pytest.raises(PeerError, match="too many"):
+            EadField.decode(more, [])
