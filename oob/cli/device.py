@@ -1,12 +1,9 @@
 """`oob device`: be a device, on this machine."""
 
 import argparse
-import asyncio
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 
+from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
 from oob.device import Device
 from oob.errors import AuthenticationError, OobError, UsageError
@@ -24,11 +21,17 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         stack.enter_context(exclusive(args.state))  # two devices on one state would double the guesses at a code
         page = DemoPage(args.name, private_directory(args.state), host=host, port=port)
         stack.push_async_callback(page.close)
+        keyboard = Keyboard(terminal)
+        model = Model[args.model.upper()]
+        if model is Model.COMPARE and not keyboard.is_there:
+            raise UsageError("somebody must compare the numbers", step="compare", remedy="Run it in a terminal")
         device = Device(
             args.name,
             args.state,
             page,
-            model=Model[args.model.upper()],
+            model=model,
+            printed=True if args.printed else None,
+            confirm=lambda number, who: keyboard.confirm(f"Does the client ({who}) show {number} ?"),
             issuers=args.allow_issuer,
             report=terminal.event,
         )
@@ -39,7 +42,9 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
             device.offer.press()
         _show_offer(device, terminal)
         terminal.say(f"Pair:  oob pair --socket {args.socket} --issuer URL --root FILE")
-        stack.enter_context(_button(lambda: _press(device, terminal), terminal))
+        if keyboard.is_there:
+            terminal.say("Enter presses its button, Ctrl-C stops.")
+        stack.enter_context(keyboard.listening(lambda: _press(device, terminal)))
         await device.serve(listener)
     return 0
 
@@ -79,27 +84,3 @@ def _press(device: Device, terminal: Terminal) -> None:
         return
     terminal.event(Progress("device", "pressed"))
     _show_offer(device, terminal)
-
-
-@contextmanager
-def _button(press: Callable[[], None], terminal: Terminal) -> Iterator[None]:
-    """Take each line on stdin as a press of the device's button; without a terminal there is no button."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        yield
-        return
-    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
-
-    def on_input() -> None:
-        if os.tcgetpgrp(stdin) != os.getpgrp():
-            return  # in the background: what is typed is for somebody else
-        if not os.read(stdin, 4096):
-            loop.remove_reader(stdin)  # Ctrl-D
-            return
-        press()
-
-    loop.add_reader(stdin, on_input)
-    terminal.say("Enter presses its button, Ctrl-C stops.")
-    try:
-        yield
-    finally:
-        loop.remove_reader(stdin)

@@ -6,11 +6,11 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
-from oob.client import Pairing, pair, parse_out_of_band
+from oob.client import Carried, Comparison, Pairing, pair, parse_out_of_band
 from oob.client.page import visit
 from oob.errors import OobError, UsageError
-from oob.pairing import Bootstrap, Passcode
 from oob.storage import private_directory, read
 from oob.transport.socket import connect
 
@@ -20,16 +20,30 @@ QUESTION = "Passcode on the device (or the text of its QR code):"
 def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
     """Ask for the passcode, and return what remains to be done."""
     root = read_root(args.root)
+    if args.compare:
+        return _compare(args, terminal, root)
     text = terminal.ask(QUESTION)
     if not text:
         raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
     return _run(args, terminal, root, parse_out_of_band(text))
 
 
-async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, out_of_band: Passcode | Bootstrap) -> int:
+async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
+    keyboard = Keyboard(terminal)
+    if not keyboard.is_there:
+        raise UsageError("somebody must compare the numbers", step="compare", remedy="Run it in a terminal")
+
+    async def confirm(number: str, name: str) -> bool:
+        return await keyboard.confirm(f"Does {name or 'the device'} show {number} ?")
+
+    with keyboard.listening(lambda: None):
+        return await _run(args, terminal, root, Comparison(confirm))
+
+
+async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, carried: Carried) -> int:
     """Pair, and fetch the page once to show that it can be reached."""
     pairing = await pair(
-        out_of_band,
+        carried,
         issuer=args.issuer,
         root=root,
         token=read(args.token_file).decode("ascii", "replace").strip() if args.token_file else "",
@@ -73,7 +87,9 @@ def _describe(pairing: Pairing) -> dict[str, object]:
         "model": pairing.model,
         "strength": pairing.strength,
         "bits": pairing.bits,
+        "dynamic": pairing.dynamic,
         "mutual": pairing.mutual,
+        "confirmed": pairing.confirmed,
         "names": list(pairing.names),
         "url": pairing.url,
         "address": pairing.address,

@@ -44,7 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"oob {_version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_demo, _pair, _device, _issuer, _discover, _conformance):
+    for add in (_demo, _pair, _owner, _device, _issuer, _discover, _conformance):
         add(commands)
     args = parser.parse_args(argv)
     if getattr(args, "part", None) and args.state is None:
@@ -97,7 +97,9 @@ def _pair(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
             "  oob pair --issuer https://box.home.example:8443/directory --root root.pem\n"
             "      over Bluetooth LE; asks for the passcode that the device shows\n"
             "  oob pair --socket device.sock --issuer URL --root root.pem --name 'kitchen lamp' <code.txt\n"
-            "      a device on this machine (oob device run); the passcode comes from a file"
+            "      a device on this machine (oob device run); the passcode comes from a file\n"
+            "  oob pair --compare --socket device.sock --issuer URL --root root.pem\n"
+            "      both screens show a number; say whether it is the same"
         ),
         formatter_class=_Raw,
     )
@@ -108,12 +110,60 @@ def _pair(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--socket", type=Path, metavar="PATH", help="reach a device on this machine instead of by radio"
     )
     parser.add_argument("--address", metavar="ADDR", help="pair with this Bluetooth LE address")
+    parser.add_argument("--compare", action="store_true", help="compare a number on both screens instead of a passcode")
     parser.add_argument("--name", action="append", default=[], metavar="LABEL", help="wish for this name (repeatable)")
     parser.add_argument(
         "--timeout", type=_seconds, default=20.0, metavar="S", help="for finding the device; default 20"
     )
     _common(parser, part="client")
     parser.set_defaults(run="oob.cli.pair.run")
+
+
+def _owner(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "owner",
+        help="come again to a paired device: list, name and remove its pairings, invite, renew, reset, unpair",
+        description="Come again to a device that is paired, without its passcode.",
+        epilog=(
+            "examples:\n"
+            "  oob owner pairings                                  the devices that are paired here\n"
+            "  oob owner list --socket device.sock --root root.pem   who is paired with the device\n"
+            "  oob owner rename 5f2a 'phone in the hall' --socket device.sock --root root.pem\n"
+            "  oob owner unpair --socket device.sock --root root.pem"
+        ),
+        formatter_class=_Raw,
+    )
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    kept = verbs.add_parser("pairings", help="list the devices that are paired here")
+    _common(kept, part="client")
+    kept.set_defaults(run="oob.cli.owner.pairings")
+    for verb, text in _OWNER_VERBS.items():
+        each = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if verb in ("rename", "remove"):
+            each.add_argument("id", metavar="ID", help="the head of its id, as `list` shows it")
+        if verb == "rename":
+            each.add_argument("label", metavar="LABEL", help="at most 64 bytes")
+        if verb == "renew":
+            each.add_argument("--name", action="append", default=[], metavar="LABEL", help="wish for this name")
+        each.add_argument("--device", metavar="NAME", help="which one, where several are paired here: name or key")
+        each.add_argument("--root", required=True, type=Path, metavar="FILE", help="the issuer's root certificate")
+        each.add_argument("--socket", type=Path, metavar="PATH", help="reach a device on this machine")
+        each.add_argument("--address", metavar="ADDR", help="reach it at this Bluetooth LE address")
+        each.add_argument("--timeout", type=_seconds, default=20.0, metavar="S", help="default: 20")
+        _common(each, part="client")
+        each.set_defaults(run="oob.cli.owner.run", verb=verb)
+
+
+_OWNER_VERBS = {
+    "list": "list the pairings of the device",
+    "status": "ask where its page is",
+    "rename": "name one of its pairings",
+    "remove": "end one of its pairings",
+    "invite": "let another owner pair now",
+    "renew": "get it a new certificate",
+    "reset": "end all its pairings",
+    "unpair": "end this machine's pairing, there and here",
+}
 
 
 def _device(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -127,13 +177,16 @@ def _device(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
             "examples:\n"
             "  oob device run --socket device.sock --name 'Lab printer' --listen 127.0.0.1:8444\n"
             "  oob device run --socket device.sock --model secret   prints the text of its QR code\n"
+            "  oob device run --socket device.sock --model compare  both screens show a number, both users say yes\n"
             "  oob device run --socket device.sock --press          begins with a new passcode\n"
-            "Enter shows a new passcode or, with --model secret, lets a new owner in. Ctrl-C stops."
+            "Enter presses the device's button: it shows a new passcode, lets a new owner in, or arms a comparison."
         ),
         formatter_class=_Raw,
     )
     run.add_argument("--name", default="Demo device", help="what people see; default: Demo device")
-    run.add_argument("--model", choices=("passcode", "secret"), default="passcode", help="default: passcode")
+    models = ("passcode", "secret", "compare", "pinned", "button")
+    run.add_argument("--model", choices=models, default="passcode", help="default: passcode")
+    run.add_argument("--printed", action="store_true", help="the passcode stands on the device, and stays")
     run.add_argument("--socket", type=Path, metavar="PATH", required=True, help="be reachable here, on this machine")
     run.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="of the page; default: 127.0.0.1:0")
     run.add_argument("--press", action="store_true", help="begin with a press of the button: a new passcode, or owner")

@@ -1,0 +1,58 @@
+"""Lines from stdin while the event loop runs: a press of a button, or the answer to a question."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from oob.cli.terminal import Terminal
+
+
+class Keyboard:
+    """Takes each line on a terminal as a press, unless a question waits for it."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._question: asyncio.Future[str] | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody can type."""
+        return sys.stdin is not None and sys.stdin.isatty()
+
+    async def confirm(self, question: str) -> bool:
+        """Ask, and return whether the answer is yes; False where nobody can answer."""
+        self._terminal.show(f"{question} [y/N]")
+        if not self.is_there:
+            return False
+        self._question = asyncio.get_running_loop().create_future()
+        try:
+            return (await self._question).strip().casefold() in ("y", "yes")
+        finally:
+            self._question = None
+
+    @contextmanager
+    def listening(self, press: Callable[[], None]) -> Iterator[None]:
+        """Listen during the block; without a terminal there is nothing to listen to."""
+        if not self.is_there:
+            yield
+            return
+        loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
+
+        def on_input() -> None:
+            if os.tcgetpgrp(stdin) != os.getpgrp():
+                return  # in the background: what is typed is for somebody else
+            line = os.read(stdin, 4096)
+            if not line:
+                loop.remove_reader(stdin)  # Ctrl-D
+            elif self._question is not None and not self._question.done():
+                self._question.set_result(line.decode(errors="replace"))
+            else:
+                press()
+
+        loop.add_reader(stdin, on_input)
+        try:
+            yield
+        finally:
+            loop.remove_reader(stdin)

@@ -1,0 +1,104 @@
+"""`oob owner`: come again to a paired device, and manage its pairings."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from oob.binding.management import Listed
+from oob.cli.pair import read_root
+from oob.cli.terminal import Terminal
+from oob.client import Client, Pairing, PairingStore, Resumed, reach
+from oob.errors import UsageError
+from oob.storage import private_directory
+from oob.transport.link import Link
+from oob.transport.socket import connect
+
+
+async def pairings(args: argparse.Namespace, terminal: Terminal) -> int:
+    """List the pairings that are kept on this machine."""
+    for each in PairingStore(private_directory(args.state)).all():
+        terminal.result({"device": each.device.hex(), "name": each.name, "status": each.status, "url": each.url})
+        terminal.show(f"{each.device.hex()[:16]}  {each.name}  {each.status}  {each.url}")
+    return 0
+
+
+async def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Reach the device, do what was asked, and let it go."""
+    pairing = _chosen(PairingStore(private_directory(args.state)).all(), args.device)
+    async with AsyncExitStack() as stack:
+        client = Client(pairing.issuer, read_root(args.root), args.state, report=terminal.progress)
+        stack.callback(client.close)
+        link = await _link(args)
+        stack.push_async_callback(link.close)
+        if args.verb == "unpair":
+            await client.unpair(link, pairing)
+        elif args.verb == "renew":
+            terminal.result({"url": (await client.renew(link, pairing, names=tuple(args.name))).url})
+        else:
+            await _VERBS[args.verb](await client.resume(link, pairing), args, terminal)
+        terminal.say("Done.")
+    return 0
+
+
+async def _list(device: Resumed, args: argparse.Namespace, terminal: Terminal) -> None:
+    for each in await device.pairings():
+        row = {"id": each.id.hex(), "label": each.label, "model": each.model, "strength": each.strength}
+        terminal.result({**row, "own": each.own})
+        terminal.show(f"{each.id.hex()[:16]}  {'*' if each.own else ' '}  {each.strength:14}  {each.label}")
+
+
+async def _status(device: Resumed, args: argparse.Namespace, terminal: Terminal) -> None:
+    ready = await device.status()
+    terminal.result({"url": ready.url, "address": ready.address, "certificate_sha256": ready.leaf_hash.hex()})
+    terminal.show(ready.url)
+
+
+async def _rename(device: Resumed, args: argparse.Namespace, terminal: Terminal) -> None:
+    await device.rename(_meant(await device.pairings(), args.id).id, args.label)
+
+
+async def _remove(device: Resumed, args: argparse.Namespace, terminal: Terminal) -> None:
+    await device.remove(_meant(await device.pairings(), args.id).id)
+
+
+async def _invite(device: Resumed, args: argparse.Namespace, terminal: Terminal) -> None:
+    await device.invite()
+    terminal.say("Another owner can pair now, for two minutes.")
+
+
+async def _reset(device: Resumed, args: argparse.Namespace, terminal: Terminal) -> None:
+    await device.reset()
+
+
+_VERBS: dict[str, Callable[[Resumed, argparse.Namespace, Terminal], Awaitable[None]]] = {
+    "list": _list,
+    "status": _status,
+    "rename": _rename,
+    "remove": _remove,
+    "invite": _invite,
+    "reset": _reset,
+}
+
+
+async def _link(args: argparse.Namespace) -> Link:
+    if args.socket is not None:
+        return await connect(args.socket)
+    return await reach(address=args.address, timeout=args.timeout)
+
+
+def _chosen(pairings: list[Pairing], wanted: str | None) -> Pairing:
+    """Return the one pairing that is meant, by the head of its key or by the name of the device. UsageError if none."""
+    found = [each for each in pairings if wanted is None or wanted in (each.name, each.device.hex()[: len(wanted)])]
+    if len(found) != 1:
+        cause = "no such device is paired here" if not found else "several paired devices are meant"
+        raise UsageError(
+            cause, step="device", remedy="Say --device NAME or the head of its key; see: oob owner pairings"
+        )
+    return found[0]
+
+
+def _meant(listing: tuple[Listed, ...], head: str) -> Listed:
+    found = [each for each in listing if each.id.hex().startswith(head)]
+    if len(found) != 1:
+        raise UsageError("the device has no such pairing, or several", step="id", remedy="See: oob owner list")
+    return found[0]
