@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from oob.conformance.bench import ISSUER, Bench, Connect, Fault, OutOfBand, Renew
-from oob.conformance.openings import Case, opening_cases
+from oob.conformance.openings import OPENINGS, Case
 from oob.conformance.result import NotApplicable, Result
-from oob.conformance.sessions import session_cases
+from oob.conformance.sessions import SESSIONS
 from oob.errors import LinkError, OobError
 
-CASES: Final = (*opening_cases(), *session_cases())
+CASES: Final = (*OPENINGS, *SESSIONS)
 
 
 async def check_device(

@@ -16,7 +16,7 @@ from oob.device import Device
 from oob.errors import LinkBusy, LinkError, LinkTimeout, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.handshake import refusal
-from oob.pairing import Bootstrap, Model, Passcode
+from oob.pairing import Bootstrap, Code, Guesses, Model, Passcode
 from oob.transport.link import FramedLink, Link
 from oob.transport.memory import MemoryListener, link_pair
 from tests.conformance.broken import BROKEN, Break, without_tag
@@ -138,8 +138,31 @@ def test_four_codes_are_enough_for_all(tmp_path: Path) -> None:
     assert of(judge(tmp_path, codes=4), Outcome.NOT_APPLICABLE) == OTHER_MODEL[Model.PASSCODE]
 
 
+def test_a_device_that_refuses_everything_refuses_nothing_right(tmp_path: Path) -> None:
+    async def run() -> list[Result]:
+        async with serving(tmp_path, Model.PASSCODE) as (device, listener):
+            device.store.update(guesses=Guesses(Code.DISPLAYED, burnt=True))
+            return [result async for result in check_device(listener.connect, device.offer.out_of_band())]
+
+    results = in_virtual_time(run)
+    assert of(results, Outcome.PASSED) == {
+        "an unknown suite is answered with SUITES_R",
+        "a suite that is not the best is answered with SUITES_R",
+        "every refusal says the same",
+    }
+    assert "does not answer a right message_1 after that" in results["no model is refused"].detail
+
+
 def test_says_that_the_device_is_locked(tmp_path: Path) -> None:
     assert "locked until it shows another" in judge(tmp_path)["wrong codes are counted"].detail
+
+
+def test_a_device_that_leaves_while_a_copy_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def repeat(self: FramedLink) -> None:
+        raise LinkError("lost")
+
+    monkeypatch.setattr(FramedLink, "repeat", repeat)
+    assert not of(judge(tmp_path), Outcome.FAILED)
 
 
 def test_a_device_that_is_not_there() -> None:
