@@ -15,7 +15,7 @@ from oob.crypto import Curve, EcdhKey, EcdhPublic, cpace_shared
 from oob.device import Device, PasscodeOffer, device
 from oob.errors import LinkTimeout, LockedOut, OobError, PeerError
 from oob.framing.gatt import MessageType
-from oob.handshake import Ead, refusal, session
+from oob.handshake import Ead, refusal, responder, session
 from oob.handshake.messages import Error, Message1
 from oob.handshake.responder import WrongSuite
 from oob.pairing import Code, Guesses, SecretResponder, cpace
@@ -175,6 +175,13 @@ def signing_something_else(patch: pytest.MonkeyPatch) -> None:
         return statement.sign_binding(key, replace(said, challenge=bytes(32)))
 
     patch.setattr(binding_exchange, "sign_binding", sign)
+
+
+def signing_badly(patch: pytest.MonkeyPatch) -> None:
+    def proof(*whatever: object) -> bytes:
+        return bytes(64)
+
+    patch.setattr(responder, "compose_proof", proof)
 
 
 def sulking(kind: type[OobError], step: str) -> Break:

@@ -19,7 +19,7 @@ from oob.handshake import refusal
 from oob.pairing import Bootstrap, Code, Guesses, Model, Passcode
 from oob.transport.link import FramedLink, Link
 from oob.transport.memory import MemoryListener, link_pair
-from tests.conformance.broken import BROKEN, Break, without_tag
+from tests.conformance.broken import BROKEN, Break, signing_badly, without_tag
 from tests.e2e.stage import NoPage
 from tests.transport.conftest import VirtualTimeLoop
 
@@ -112,6 +112,18 @@ def test_a_broken_device_with_a_secret(tmp_path: Path, monkeypatch: pytest.Monke
     assert failed == {"a tag of another secret is refused", "a model value of the wrong length is refused"}
 
 
+def test_a_device_that_does_not_hold_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signing_badly(monkeypatch)
+    failed = of(judge(tmp_path), Outcome.FAILED)
+    assert {
+        "message_1 is answered",
+        "padding in EAD_1 is skipped",
+        "a longer C_I is taken",
+        "a whole pairing ends in a binding that verifies",
+    } <= failed
+    assert "G_X of low order is refused" not in failed
+
+
 def test_a_device_that_is_not_the_one_on_the_label(tmp_path: Path) -> None:
     async def run() -> list[Result]:
         async with serving(tmp_path, Model.SECRET) as (device, listener):
@@ -171,12 +183,14 @@ def test_a_device_that_is_not_there() -> None:
 
 
 def test_a_device_that_goes_away_fails_all_that_is_left(tmp_path: Path) -> None:
+    calls: list[str] = []
+
     async def run() -> list[Result]:
         async with serving(tmp_path, Model.PASSCODE) as (device, listener):
-            left = iter(range(5))
 
             async def connect() -> Link:
-                if next(left, None) is None:
+                calls.append("connect")
+                if len(calls) > 5:
                     raise LinkError("gone")
                 return await listener.connect()
 
@@ -184,6 +198,7 @@ def test_a_device_that_goes_away_fails_all_that_is_left(tmp_path: Path) -> None:
 
     results = in_virtual_time(run)
     assert len(of(results, Outcome.PASSED)) == 3
+    assert len(calls) == 7, "it is tried once more, and then no case waits for it again"
     gone = list(results.values())[3:-1]
     assert {result.detail for result in gone if result.applicable} == {"the device cannot be reached any more"}
     assert not any(result.passed for result in gone if result.applicable)
