@@ -144,3 +144,6 @@ class _NoPage:
     async def publish(self, tls_pem: bytes, names: tuple[str, ...]) -> tuple[str, str]:
         """Refuse."""
         raise LinkError("this device has no page")
+
+    async def withdraw(self) -> None:
+        """Do nothing: there is none."""

@@ -187,7 +187,7 @@ def _suite_refused(suites: tuple[int, ...]) -> Callable[[Bench], Awaitable[str]]
         offered = error.info if error is not None and error.code == ERR_SUITE else None
         if SUITE not in (offered if isinstance(offered, list) else [offered]):
             raise Fault(f"{reaction.text}, where ERR_CODE 2 with its suites is due, {SUITE} among them")
-        return reaction.text
+        return f"{reaction.text} and its suites"
 
     return run
 

@@ -12,13 +12,14 @@ from oob import cbor
 from oob.binding import Receipt, ResponderExchange, statement
 from oob.binding import exchange as binding_exchange
 from oob.crypto import Curve, EcdhKey, EcdhPublic, cpace_shared
-from oob.device import Device, PasscodeOffer, device
+from oob.device import Device, device
+from oob.device.offer import Attempt, PasscodeOffer
 from oob.errors import LinkTimeout, LockedOut, OobError, PeerError
 from oob.framing.gatt import MessageType
 from oob.handshake import Ead, refusal, responder, session
 from oob.handshake.messages import Error, Message1
 from oob.handshake.responder import WrongSuite
-from oob.pairing import Code, Guesses, SecretResponder, cpace
+from oob.pairing import Code, Guesses, Passcode, SecretResponder, cpace
 from oob.pairing.models import expect_ead_1
 from oob.transport.link import Link
 
@@ -74,18 +75,18 @@ def answering(change: Callable[[bytes], bytes]) -> Break:
 
 def without_count(patch: pytest.MonkeyPatch) -> None:
     first = Guesses(Code.DISPLAYED, window=1, lifetime=1, pending=True)
-    patch.setattr(PasscodeOffer, "begin", lambda self, now: self._store.update(guesses=first))
+    patch.setattr(PasscodeOffer, "_begin", lambda self, code: self._store.update(guesses=first))
 
 
 def counting_twice(patch: pytest.MonkeyPatch) -> None:
-    begin = PasscodeOffer.begin
+    begin = PasscodeOffer._begin
 
-    def twice(self: PasscodeOffer, now: float) -> None:
-        begin(self, now)
+    def twice(self: PasscodeOffer, code: Passcode) -> None:
+        begin(self, code)
         with suppress(LockedOut):
-            begin(self, now)
+            begin(self, code)
 
-    patch.setattr(PasscodeOffer, "begin", twice)
+    patch.setattr(PasscodeOffer, "_begin", twice)
 
 
 def giving_reasons(patch: pytest.MonkeyPatch) -> None:
@@ -159,8 +160,8 @@ def taking_low_order_shares(patch: pytest.MonkeyPatch) -> None:
 
 
 def with_one_ephemeral_key(patch: pytest.MonkeyPatch) -> None:
-    def admit(self: Device, curve: Curve) -> EcdhKey:
-        self.offer.admit()
+    def admit(self: Device, curve: Curve, attempt: Attempt) -> EcdhKey:
+        attempt.admit()
         return EcdhKey.from_bytes(curve, bytes(range(32)))
 
     patch.setattr(Device, "_admit", admit)
