@@ -41,14 +41,18 @@ CLOCKS_AND_DICE = {"now", "utcnow", "today", "urandom", "generate_private_key", 
 
 # Modules without a test file of their own, each with the reason.
 _BY_THE_RUNNER = "judged as a whole, by vectors sound and damaged: tests/conformance/test_vectors.py"
+_BY_THE_DEVICES = "played against sound and broken devices: tests/conformance/test_device.py"
 _BY_THE_RADIO = "an adapter, tested where it is used: tests/sim/test_radio.py"
 TESTED_ELSEWHERE = {
     "__init__.py": "tests/test_public.py",
+    "conformance/bench.py": _BY_THE_DEVICES,
     "conformance/cpace.py": _BY_THE_RUNNER,
     "conformance/edhoc.py": _BY_THE_RUNNER,
     "conformance/intermediate.py": _BY_THE_RUNNER,
     "conformance/invalid.py": _BY_THE_RUNNER,
+    "conformance/openings.py": _BY_THE_DEVICES,
     "conformance/result.py": _BY_THE_RUNNER,
+    "conformance/sessions.py": _BY_THE_DEVICES,
     "sim/bleak_backend.py": _BY_THE_RADIO,
     "sim/bumble_peripheral.py": _BY_THE_RADIO,
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",

@@ -1,24 +1,149 @@
 """`oob conformance`."""
 
 import argparse
+import asyncio
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
 
 from oob.cli.terminal import Terminal
-from oob.conformance.result import Outcome
+from oob.client import initiator_model, parse_out_of_band, reach
+from oob.conformance.bench import Connect, OutOfBand, Renew
+from oob.conformance.device import check_device
+from oob.conformance.result import Outcome, Result
 from oob.conformance.vectors import run_file
+from oob.device import Device
+from oob.errors import LinkError, UsageError
+from oob.pairing import Model
+from oob.transport.link import Link
+from oob.transport.memory import MemoryListener
+from oob.transport.socket import connect
+
+QUESTION = "Passcode on the device (or the text of its QR code):"
+AGAIN = "The code is used up. Let the device show another, and type it:"
+MEMORY, SOCKET = "memory", "socket:"
+
+
+class Report:
+    """Shows results as they come, and sums them up."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._counts: Counter[Outcome] = Counter()
+
+    def add(self, source: dict[str, str], result: Result) -> None:
+        """Show a line; `source` is put before it."""
+        outcome = result.outcome.value
+        self._counts[result.outcome] += 1
+        self._terminal.result({**source, "name": result.name, "outcome": outcome, "detail": result.detail})
+        self._terminal.show("  ".join([f"{outcome:14}", *source.values(), f"{result.name}: {result.detail}"]))
+
+    def close(self, reason: str) -> int:
+        """Show the sums, with the reason why some count neither way; return the exit code, 1 if anything failed."""
+        self._terminal.result({each.value.replace(" ", "_"): self._counts[each] for each in Outcome})
+        if self._counts[Outcome.NOT_APPLICABLE]:
+            self._terminal.show(f"{self._counts[Outcome.NOT_APPLICABLE]} not applicable: {reason}")
+        self._terminal.show(f"{self._counts[Outcome.PASSED]} passed, {self._counts[Outcome.FAILED]} failed")
+        return 1 if self._counts[Outcome.FAILED] else 0
 
 
 async def vectors(args: argparse.Namespace, terminal: Terminal) -> int:
     """Run vector files; 1 if any vector failed. One for something that is not implemented counts neither way."""
-    counts = dict.fromkeys(Outcome, 0)
+    report = Report(terminal)
     for path in args.files:
         for result in run_file(path):
-            outcome = result.outcome
-            counts[outcome] += 1
-            line = {"file": path.name, "name": result.name, "outcome": outcome.value, "detail": result.detail}
-            terminal.result(line)
-            terminal.show(f"{outcome.value:14}  {path.name}  {result.name}: {result.detail}")
-    terminal.result({outcome.value.replace(" ", "_"): count for outcome, count in counts.items()})
-    if counts[Outcome.NOT_APPLICABLE]:
-        terminal.show(f"{counts[Outcome.NOT_APPLICABLE]} not applicable: for what this library does not implement")
-    terminal.show(f"{counts[Outcome.PASSED]} passed, {counts[Outcome.FAILED]} failed")
-    return 1 if counts[Outcome.FAILED] else 0
+            report.add({"file": path.name}, result)
+    return report.close("for what this library does not implement")
+
+
+def device(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
+    """Ask for the device's code, unless the device is one of ours in memory, and return what remains to be done."""
+    if args.address == MEMORY:
+        return _check_memory(args, terminal)
+    out_of_band = _ask(terminal, QUESTION)
+    if out_of_band is None:
+        raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
+    initiator_model(out_of_band, bytes)  # a tag that carries no secret is found before anybody is called
+    return _check(args, terminal, _way_to(args.address), out_of_band, _renewal(terminal))
+
+
+async def _check(
+    args: argparse.Namespace, terminal: Terminal, way: Connect, out_of_band: OutOfBand, renew: Renew
+) -> int:
+    report = Report(terminal)
+    async for result in check_device(way, out_of_band, renew=renew, wait=args.wait, issuer=args.issuer):
+        report.add({}, result)
+    return report.close("of another model, or for want of another code")
+
+
+def _ask(terminal: Terminal, question: str) -> OutOfBand | None:
+    text = terminal.ask(question)
+    return parse_out_of_band(text) if text else None
+
+
+def _renewal(terminal: Terminal) -> Renew:
+    async def renew() -> OutOfBand | None:
+        with _interruptible():
+            return _ask(terminal, AGAIN)
+
+    return renew
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a read from the terminal: the loop would wait for the end of the line first."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def _way_to(address: str) -> Connect:
+    """Return what connects to "socket:PATH", or to a Bluetooth LE address."""
+    if address.startswith(SOCKET):
+        return lambda: connect(Path(address.removeprefix(SOCKET)))
+    return lambda: reach(address=address)
+
+
+# --- a device of our own
+
+
+async def _check_memory(args: argparse.Namespace, terminal: Terminal) -> int:
+    async with _memory_device(Model[args.model.upper()]) as (ours, way):
+
+        async def renew() -> OutOfBand:
+            ours.offer.press()
+            return ours.offer.out_of_band()
+
+        return await _check(args, terminal, way, ours.offer.out_of_band(), renew)
+
+
+@asynccontextmanager
+async def _memory_device(model: Model) -> AsyncIterator[tuple[Device, Callable[[], Coroutine[Any, Any, Link]]]]:
+    """Run a device in this process, without a page: no client leads it to a certificate."""
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="oob-conformance-"))
+        ours = Device("Device in memory", Path(directory), _NoPage(), model=model)
+        listener = MemoryListener()
+        await listener.start()
+        serving = asyncio.create_task(ours.serve(listener))
+        try:
+            yield ours, listener.connect
+        finally:
+            await listener.close()
+            serving.cancel()
+            await asyncio.wait({serving})
+
+
+class _NoPage:
+    async def publish(self, tls_pem: bytes, names: tuple[str, ...]) -> tuple[str, str]:
+        """Refuse."""
+        raise LinkError("this device has no page")
+
+    async def withdraw(self) -> None:
+        """Do nothing: there is none."""

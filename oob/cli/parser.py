@@ -263,7 +263,7 @@ def _discover(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _conformance(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("conformance", help="check the library against published vectors")
+    parser = commands.add_parser("conformance", help="check this library, or a device of any maker")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     vectors = verbs.add_parser(
         "vectors",
@@ -275,6 +275,38 @@ def _conformance(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     vectors.add_argument("files", nargs="+", type=Path, metavar="FILE")
     vectors.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     vectors.set_defaults(run="oob.cli.conformance.vectors")
+    device = verbs.add_parser(
+        "device",
+        help="check what a device answers, refuses and counts",
+        description=(
+            "Play the client against a device of any maker, right and wrong, and report case by case.\n"
+            "Its passcode, or the text of its QR code, is read from stdin. A passcode is soon used up: then the next\n"
+            "line is read, three times in all. The device is left without a code, and is never sent to an issuer."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob conformance device memory              a device of this library: see what is checked\n"
+            "  oob conformance device socket:lamp         a device on this machine; asks for its codes\n"
+            "  oob conformance device AA:BB:CC:DD:EE:FF   over Bluetooth LE\n"
+            "  oob conformance device memory --model secret --json"
+        ),
+        formatter_class=_Raw,
+    )
+    device.add_argument("address", metavar="ADDRESS", help="memory, socket:PATH, or a Bluetooth LE address")
+    device.add_argument(
+        "--wait", type=_seconds, default=15.0, metavar="S", help="for an answer, and for giving a client up; default 15"
+    )
+    device.add_argument(
+        "--issuer",
+        default="https://issuer.invalid/directory",
+        metavar="URL",
+        help="name this issuer, to a device that knows its own; it is not contacted",
+    )
+    device.add_argument(
+        "--model", choices=("passcode", "secret"), default="passcode", help="of the device in memory; default: passcode"
+    )
+    device.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+    device.set_defaults(run="oob.cli.conformance.device")
 
 
 def _common(parser: argparse.ArgumentParser, *, part: str = "", state: str = "") -> None:

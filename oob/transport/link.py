@@ -205,6 +205,20 @@ class FramedLink:
         except TimeoutError:
             raise self._silence(timeout) from None
 
+    async def repeat(self) -> None:
+        """Send the last message once more, frame by frame, as if it might have got lost; nothing once it is answered.
+
+        Raises LinkError, LinkTimeout.
+        """
+        await self._transmit(self._sent)
+
+    async def send_frames(self, frames: list[bytes]) -> None:
+        """Send frames as they are, outside the sequence of messages: for trying out what a peer takes.
+
+        Raises LinkError, LinkTimeout.
+        """
+        await self._transmit(frames)
+
     async def close(self) -> None:
         """Let go of the carrier. May be called twice; what was not received is gone."""
         self._closed = True

@@ -16,6 +16,7 @@ COMMANDS = [
     ["issuer", "serve"],
     ["discover"],
     ["conformance", "vectors", "f"],
+    ["conformance", "device", "memory"],
 ]
 
 
@@ -44,7 +45,8 @@ def test_every_example_in_the_help_can_be_parsed(capsys: pytest.CaptureFixture[s
     import shlex
 
     examples = []
-    for words in ([], ["demo"], ["pair"], ["device", "run"], ["issuer", "init"], ["issuer", "serve"], ["discover"]):
+    verbs = (["device", "run"], ["issuer", "init"], ["issuer", "serve"], ["conformance", "device"])
+    for words in ([], ["demo"], ["pair"], ["discover"], *verbs):
         with pytest.raises(SystemExit):
             main([*words, "--help"])
         text = capsys.readouterr().out
@@ -79,6 +81,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["issuer", "init"],
         ["discover", "--timeout", "3601"],
         ["conformance", "vectors"],
+        ["conformance", "device"],
+        ["conformance", "device", "memory", "--wait", "0"],
+        ["conformance", "device", "memory", "--model", "button"],
     ],
     ids=" ".join,
 )

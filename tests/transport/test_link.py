@@ -267,6 +267,28 @@ def test_a_closed_link_says_so(run_virtual: Run) -> None:
     run_virtual(main())
 
 
+async def test_a_message_that_is_repeated_arrives_once() -> None:
+    client, device = link_pair(max_frame=20)
+    await client.send(HANDSHAKE, bytes(100))
+    await client.repeat()
+    assert client.bytes_sent == 2 * sum(map(len, fragment(HANDSHAKE, 0, bytes(100), 20)))
+    assert await device.receive(1) == (HANDSHAKE, bytes(100))
+    with pytest.raises(LinkTimeout):
+        await device.receive(0.01)
+    await device.send(HANDSHAKE, b"answer")
+    assert await client.receive(1) == (HANDSHAKE, b"answer")
+    sent = client.bytes_sent
+    await client.repeat()
+    assert client.bytes_sent == sent
+
+
+async def test_frames_of_any_kind_can_be_sent() -> None:
+    client, device = link_pair()
+    await client.send_frames([b"\x80\x00\xff\xff"])
+    with pytest.raises(PeerError, match="65535 bytes"):
+        await device.receive(1)
+
+
 async def test_an_inbox_is_bounded_and_fails_after_its_last_frame() -> None:
     inbox = Inbox()
     for _ in range(2000):
