@@ -1,10 +1,11 @@
 """The first inputs of each target, from an honest run with fixed keys: `python -m tests.fuzz.seeds` writes them anew.
 
 `tests/fuzz/corpus/<target>/valid-<n>` is taken by its target, which a test checks, so that fuzzing begins behind the
-first checks. Beside them stand inputs that once were findings, under names of their own.
+first checks; `edge-<n>` is refused late. Beside them stand inputs that once were findings, under names of their own.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from oob.cose import sign1
 from oob.discovery import advertised_tag
 from oob.framing import MessageType, fragment, nak
 from oob.handshake.messages import Error, Message1
-from oob.pairing import Bootstrap, Model
+from oob.pairing import EAD_LABEL, Bootstrap, Model
 from tests.exchange import CONTEXT, MODELS, SECRET, fork
 from tests.fuzz.stage import Stage, identity, stage
 from tests.fuzz.targets import channels
@@ -27,6 +28,22 @@ def seeds() -> dict[str, list[bytes]]:
     """Return the valid inputs of each target."""
     run = stage("passcode")
     return _messages(run) | _handshake(run) | _bootstrap() | _cose() | _binding(run) | _link()
+
+
+def edges() -> dict[str, list[bytes]]:
+    """Return inputs that only a check deep inside refuses: points of low order, a default written out."""
+    run = stage("passcode")
+    fields = run.engaged.received.fields
+    share = cbor.encode_sequence(-EAD_LABEL, cbor.encode_sequence(3, bytes(32)))
+    sealed: bytes = cbor.decode(run.messages[1])[32:]
+    pinned = cbor.decode(seeds()["bootstrap"][0])
+    return {
+        "message_1": [replace(fields, g_x=bytes(32)).encode()],
+        "message_2": [cbor.encode(bytes(32) + sealed)],
+        "ead_1_passcode": [share],
+        "ead_2_passcode": [cbor.encode_sequence(-EAD_LABEL, bytes(32))],
+        "bootstrap": [cbor.encode({**pinned, 5: False})],
+    }
 
 
 def _messages(run: Stage) -> dict[str, list[bytes]]:
@@ -138,13 +155,13 @@ def _link() -> dict[str, list[bytes]]:
 
 def main() -> None:
     """Write the corpus."""
-    for name, inputs in seeds().items():
-        folder = CORPUS / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("valid-*"):
+    for kind, made in (("valid", seeds()), ("edge", edges())):
+        for old in CORPUS.glob(f"*/{kind}-*"):
             old.unlink()
-        for number, data in enumerate(inputs, 1):
-            (folder / f"valid-{number}").write_bytes(data)
+        for name, inputs in made.items():
+            (CORPUS / name).mkdir(parents=True, exist_ok=True)
+            for number, data in enumerate(inputs, 1):
+                (CORPUS / name / f"{kind}-{number}").write_bytes(data)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Each fuzz target over its corpus, what is cut off from it, and bytes at random: the part of fuzzing that is quick."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.mutation import changed_sequence
 from tests.fuzz.seeds import CORPUS, seeds
 from tests.fuzz.targets import TARGETS
 
@@ -51,3 +53,12 @@ def test_damage(name: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(seed)))
     stop = data.draw(st.integers(start, min(start + 4, len(seed))))
     TARGETS[name](seed[:start] + data.draw(st.binary(max_size=4)) + seed[stop:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=100)
+@given(data=st.data(), random=st.randoms(use_true_random=False))
+def test_another_item(name: str, data: st.DataObject, random: Random) -> None:
+    changed = changed_sequence(data.draw(st.sampled_from(SEEDS[name])), random)
+    if changed is not None:
+        TARGETS[name](changed)
