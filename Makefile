@@ -15,7 +15,7 @@ FUZZ := $(VENV)/.stamp-fuzz
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports docs unit cover bench fuzz fmt setup clean
+.PHONY: help demo test check lint types imports docs unit cover bench fuzz soak fmt setup clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench: $(DEV) ## Figures: handshake, pairing, issuance
 
 fuzz: $(FUZZ) ## Fuzz every decoder for a bounded time (options: ARGS="--seconds 60")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: $(DEV) ## Pair 10,000 times in memory in each model: no refusal (options: ARGS="--runs 100 --seed 2")
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 fmt: $(DEV) ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet && $(BIN)/ruff format
