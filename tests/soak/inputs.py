@@ -145,8 +145,9 @@ class Dealer:
         ephemeral_i, ephemeral_r = random.choice(self._ecdh_pairs)
         return replace(inputs, ephemeral_i=ephemeral_i, ephemeral_r=ephemeral_r)
 
-    def _cpace(self, _: Inputs, random: Random) -> Inputs:
-        return replace(random.choice(self._cpace_runs), jti=random.randbytes(16), challenge=random.randbytes(16))
+    def _cpace(self, inputs: Inputs, random: Random) -> Inputs:
+        run = random.choice(self._cpace_runs)
+        return replace(inputs, passcode=run.passcode, ephemeral_i=run.ephemeral_i, scalars=run.scalars)
 
     def _nonces(self, inputs: Inputs, random: Random) -> Inputs:
         return replace(
