@@ -22,7 +22,8 @@ def changed_sequence(data: bytes, random: Random) -> bytes | None:
         return None
 
 
-def _changed(item: Any, random: Random) -> Any:
+def changed_item(item: Any, random: Random) -> Any:
+    """Return the decoded `item`, itself or one in it changed."""
     if isinstance(item, list | dict) and item and random.random() < 0.8:
         return _in_list(item, random) if isinstance(item, list) else _in_map(item, random)
     if type(item) is int and random.random() < 0.5:
@@ -40,7 +41,7 @@ def _in_list(items: list[Any], random: Random) -> list[Any]:
         case "add":
             items.insert(at, random.choice(_JUNK))
         case "change":
-            items[at : at + 1] = [_changed(item, random) for item in items[at : at + 1]]
+            items[at : at + 1] = [changed_item(item, random) for item in items[at : at + 1]]
         case "drop":
             del items[at : at + 1]
         case _:
@@ -55,7 +56,7 @@ def _in_map(items: dict[Any, Any], random: Random) -> dict[Any, Any]:
         case "add":
             items[random.choice((*range(-9, 17), True, "text", b""))] = random.choice(_JUNK)
         case "change":
-            items[key] = _changed(items[key], random)
+            items[key] = changed_item(items[key], random)
         case _:
             del items[key]
     return items
