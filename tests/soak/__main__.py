@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from time import perf_counter
 
 from tests.soak.inputs import Dealer
@@ -42,14 +41,14 @@ def show(tally: Tally, seconds: float) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Soak; return the exit code."""
-    chosen = arguments()
+    chosen = arguments(given)
     refused, begin = 0, perf_counter()
     for tally in soak(Dealer(chosen.seed), chosen.runs):
         end = perf_counter()
         if chosen.json:
-            print(json.dumps({**asdict(tally), "seed": chosen.seed, "seconds": round(end - begin, 1)}), flush=True)
+            print(json.dumps({**vars(tally), "seed": chosen.seed, "seconds": round(end - begin, 1)}), flush=True)
         else:
             show(tally, end - begin)
         refused += len(tally.refused)
