@@ -11,10 +11,11 @@ CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.14 python3
 
 RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
+FUZZ := $(VENV)/.stamp-fuzz
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports docs unit cover bench fmt setup clean
+.PHONY: help demo test check lint types imports docs unit cover bench fuzz soak fmt setup clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,12 @@ cover: $(DEV) ## The tests with branch coverage
 bench: $(DEV) ## Figures: handshake, pairing, issuance
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+fuzz: $(FUZZ) ## Fuzz every decoder for a bounded time (options: ARGS="--seconds 60")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: $(DEV) ## Pair 10,000 times in memory in each model: no refusal (options: ARGS="--runs 100 --seed 2")
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 fmt: $(DEV) ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet && $(BIN)/ruff format
 
@@ -79,4 +86,9 @@ $(DEV): $(RUNTIME)
 	@echo "Installing the developers' tools into $(VENV) (once; about a minute)" >&2
 	@$(PIP) install --upgrade 'pip>=25.1' >&2
 	@$(PIP) install --prefer-binary --group dev >&2
+	@touch $@
+
+$(FUZZ): $(DEV)
+	@echo "Installing the fuzzer into $(VENV) (once)" >&2
+	@$(PIP) install --prefer-binary --group fuzz >&2
 	@touch $@
