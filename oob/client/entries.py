@@ -14,7 +14,7 @@ from oob.errors import PeerError, StorageError
 from oob.pairing import Entry, Passcode
 from oob.storage import find, private_directory, write_atomic
 
-FILE = "entries.cbor"
+DIRECTORY, FILE = "codes", "entries.cbor"
 KEY_LENGTH, MAC_LENGTH = 32, 16
 MAX_ENTRIES = 200
 """Codes that are remembered; the oldest is forgotten for a new one."""
@@ -24,7 +24,7 @@ class Entries:
     """The accounts of all codes entered here; `key`, 32 fresh random bytes, is used where there are none yet."""
 
     def __init__(self, directory: Path, key: bytes) -> None:
-        self._path = private_directory(directory) / FILE
+        self._path = private_directory(directory / DIRECTORY) / FILE
         self._key, self._accounts = self._load(key)
 
     def check(self, passcode: Passcode) -> None:

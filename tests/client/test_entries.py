@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oob import cbor
-from oob.client.entries import FILE, MAX_ENTRIES, Entries
+from oob.client.entries import DIRECTORY, FILE, MAX_ENTRIES, Entries
 from oob.errors import LockedOut, StorageError
 from oob.pairing import Passcode
 
@@ -47,9 +47,9 @@ def test_a_success_is_taken_back(tmp_path: Path) -> None:
 def test_no_code_is_stored(tmp_path: Path) -> None:
     kept = entries(tmp_path)
     kept.enter(CODE)
-    data = (tmp_path / FILE).read_bytes()
+    data = (tmp_path / DIRECTORY / FILE).read_bytes()
     assert CODE.digits.encode() not in data
-    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / DIRECTORY / FILE).stat().st_mode & 0o777 == 0o600
     assert entries(tmp_path / "other")._name(CODE) != kept._name(CODE)
 
 
@@ -66,13 +66,15 @@ def test_the_file_is_bounded(tmp_path: Path) -> None:
 @given(st.binary(max_size=80))
 def test_a_damaged_file_opens_nothing(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     directory = tmp_path_factory.mktemp("entries")
-    (directory / FILE).write_bytes(data)
+    (directory / DIRECTORY).mkdir()
+    (directory / DIRECTORY / FILE).write_bytes(data)
     with pytest.raises(StorageError, match="damaged"):
         entries(directory)
 
 
 @pytest.mark.parametrize("rows", [[[b"x", 1]], [[bytes(16), 4]], [[bytes(16), -1]], [1]])
 def test_rows_that_nobody_stores(tmp_path: Path, rows: list[object]) -> None:
-    (tmp_path / FILE).write_bytes(cbor.encode([bytes(32), rows]))
+    (tmp_path / DIRECTORY).mkdir()
+    (tmp_path / DIRECTORY / FILE).write_bytes(cbor.encode([bytes(32), rows]))
     with pytest.raises(StorageError):
         entries(tmp_path)

@@ -26,7 +26,7 @@ ZONE, NETWORK = "home.example", "127.0.0.0/8"
 DEVICE_STEPS = ("message_2", "guess counted", "bound", "owned", "certificate", "page", "done")
 CLIENT_STEPS = ("session", "message_3", "agreed", "bound", "ready")
 DEVICE_WRITES = ("identity", "code", "guess", "confirmed", "owner", "certificate", "tls.pem")
-CLIENT_WRITES = ("agreed", "bound", "ready")
+CLIENT_WRITES = ("code entered", "code right", "agreed", "bound", "ready")
 REQUESTS = (
     "directory",
     "nonce",

@@ -141,7 +141,7 @@ def ead_field(data: bytes) -> bool:
 
 
 def _ead_field(data: bytes) -> EadField:
-    return EadField.decode(cbor.decode_sequence(data))
+    return EadField.decode(*cbor.split_sequence(data))
 
 
 def error(data: bytes) -> bool:
@@ -183,7 +183,7 @@ def cose_key(data: bytes) -> bool:
 def credential(data: bytes) -> bool:
     """An ID_CRED map that carries its credential, claims by themselves, and the item of a plaintext."""
     _taken(Credential.ccs, data)
-    _taken(lambda data: expand_id(cbor.decode(data)), data)
+    _taken(lambda data: [expand_id(part) for part in cbor.split_sequence(data)[1]], data)
     found = _taken(Credential.by_value, data)
     assert all(value.id_cred == data for value in found)
     return bool(found)

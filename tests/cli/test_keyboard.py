@@ -1,0 +1,54 @@
+"""A terminal, typed at: lines are presses, unless a question waits."""
+
+import asyncio
+import os
+import pty
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from oob.cli.keyboard import Keyboard
+from oob.cli.terminal import Terminal
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Give the end of a terminal at which a person types."""
+    person, program = pty.openpty()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(program, closefd=False))
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
+    yield person
+    os.close(person)
+    os.close(program)
+
+
+@pytest.mark.parametrize(("line", "agreed"), [(b"y\n", True), (b"YES\n", True), (b"\n", False), (b"no\n", False)])
+async def test_a_question_waits_for_its_answer(typed: int, line: bytes, agreed: bool) -> None:
+    keyboard, presses = Keyboard(Terminal(False)), asyncio.Event()
+    with keyboard.listening(presses.set):
+        asking = asyncio.create_task(keyboard.confirm("Same?"))
+        await asyncio.sleep(0)
+        os.write(typed, line)
+        assert await asyncio.wait_for(asking, 5) is agreed
+        assert not presses.is_set()
+        os.write(typed, b"\n")
+        await asyncio.wait_for(presses.wait(), 5)
+
+
+async def test_without_a_terminal_nobody_says_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    keyboard = Keyboard(Terminal(False))
+    assert not keyboard.is_there
+    with keyboard.listening(lambda: None):
+        assert not await keyboard.confirm("Same?")
+
+
+async def test_what_is_typed_for_somebody_else_stays(typed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: -1)
+    presses: list[None] = []
+    with Keyboard(Terminal(False)).listening(lambda: presses.append(None)):
+        os.write(typed, b"\n")
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert not presses
