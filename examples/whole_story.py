@@ -38,6 +38,11 @@ class HelloPage:
         port = self.server.sockets[0].getsockname()[1]
         return f"https://{names[0]}:{port}/", f"127.0.0.1:{port}"
 
+    async def withdraw(self) -> None:
+        """Serve no more: nobody owns the printer."""
+        if self.server is not None:
+            self.server.close()
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 22\r\nConnection: close\r\n\r\nHello from the printer")

@@ -7,17 +7,30 @@ await oob.Device("Lab printer", path, page).serve(listener)                     
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oob.client import Client, Pairing, pair, reach
+    from oob.client import Client, Comparison, Pairing, pair, reach
     from oob.device import Device, Page
     from oob.errors import OobError
     from oob.pairing import Bootstrap, Passcode
     from oob.transport.ble_scanner import scan as discover
 
-__all__ = ["Bootstrap", "Client", "Device", "OobError", "Page", "Pairing", "Passcode", "discover", "pair", "reach"]
+__all__ = [
+    "Bootstrap",
+    "Client",
+    "Comparison",
+    "Device",
+    "OobError",
+    "Page",
+    "Pairing",
+    "Passcode",
+    "discover",
+    "pair",
+    "reach",
+]
 
 _HOMES = {
     "Bootstrap": "oob.pairing",
     "Client": "oob.client",
+    "Comparison": "oob.client",
     "Device": "oob.device",
     "OobError": "oob.errors",
     "Page": "oob.device",

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import oob
-from oob.client import Client, Pairing, pair, reach
+from oob.client import Client, Comparison, Pairing, pair, reach
 from oob.device import Device, Page
 from oob.errors import OobError
 from oob.pairing import Bootstrap, Passcode
@@ -16,6 +16,7 @@ from tests.e2e.family import ROOT
 PUBLIC = {
     "Bootstrap": Bootstrap,
     "Client": Client,
+    "Comparison": Comparison,
     "Device": Device,
     "OobError": OobError,
     "Page": Page,
