@@ -10,13 +10,21 @@ from oob.cose import CoseKey
 from oob.crypto import Algorithm, Curve, EcdhKey, SigningKey
 from oob.handshake import Credential, Identity
 from oob.pairing import (
+    ButtonInitiator,
+    CompareInitiator,
+    CompareResponder,
     InitiatorModel,
+    Model,
     Passcode,
     PasscodeInitiator,
     PasscodeResponder,
+    PinnedInitiator,
     ResponderModel,
+    ResumedInitiator,
+    ResumedResponder,
     SecretInitiator,
     SecretResponder,
+    UnprovenResponder,
 )
 
 CONTEXT = SessionContext(
@@ -28,9 +36,34 @@ CONTEXT = SessionContext(
 )
 PASSCODE = Passcode.from_number(1234567)
 SECRET = bytes(range(100, 116))
-MODELS = ("passcode", "secret")
+RESUMPTION = bytes(range(200, 232))
+MODELS = ("passcode", "secret", "compare", "resumed")
+"""The models in which each end proves itself to the other."""
+ONE_SIDED = ("pinned", "button")
+ALL_MODELS = (*MODELS, *ONE_SIDED)
 
 _E = TypeVar("_E", InitiatorExchange, ResponderExchange)
+
+
+class HastyCompareInitiator(CompareInitiator):
+    """A client whose user says yes to any number, as soon as there is one: the worst case for every other check."""
+
+    def ead_3(self, th_3: bytes, cred_i: bytes) -> bytes:
+        """Open the commitment, and have the user say yes."""
+        nonce = super().ead_3(th_3, cred_i)
+        self.show(0)
+        self.confirm(0)
+        return nonce
+
+
+class HastyCompareResponder(CompareResponder):
+    """A device whose user says yes to any number."""
+
+    def check_3(self, value: bytes, th_3: bytes, cred_i: bytes) -> None:
+        """Check the commitment, and have the user say yes."""
+        super().check_3(value, th_3, cred_i)
+        self.show(0)
+        self.confirm(0)
 
 
 def identity(subject: str = "") -> Identity:
@@ -44,12 +77,35 @@ def ephemeral(curve: Curve = Curve.X25519) -> EcdhKey:
     return EcdhKey.generate(curve, os.urandom)
 
 
-def models(name: str, device: Identity) -> tuple[InitiatorModel, ResponderModel]:
-    """Make both ends of a model that share their secret."""
-    if name == "passcode":
-        return PasscodeInitiator(PASSCODE, os.urandom(32)), PasscodeResponder(PASSCODE, os.urandom(32))
+def initiator_model(name: str, session_key: Identity, device: Identity) -> InitiatorModel:
+    """Make the client's end of a model, for this session key and this device."""
     hash = device.credential.hash()
-    return SecretInitiator(SECRET, hash, dynamic=False), SecretResponder(SECRET, dynamic=False)
+    match name:
+        case "passcode":
+            return PasscodeInitiator(PASSCODE, os.urandom(32))
+        case "secret":
+            return SecretInitiator(SECRET, hash, dynamic=False)
+        case "compare":
+            return HastyCompareInitiator(os.urandom(16), session_key.credential.cred)
+        case "resumed":
+            return ResumedInitiator(RESUMPTION, hash)
+        case "pinned":
+            return PinnedInitiator(hash)
+    return ButtonInitiator(accept_presence_alone=True)
+
+
+def responder_model(name: str) -> ResponderModel:
+    """Make the device's end of a model, with the same secret."""
+    match name:
+        case "passcode":
+            return PasscodeResponder(PASSCODE, os.urandom(32))
+        case "secret":
+            return SecretResponder(SECRET, dynamic=False)
+        case "compare":
+            return HastyCompareResponder()
+        case "resumed":
+            return ResumedResponder({b"other": bytes(32), b"this": RESUMPTION})
+    return UnprovenResponder(Model[name.upper()])
 
 
 @dataclass
@@ -62,16 +118,29 @@ class Run:
     device: Identity
 
     @classmethod
-    def of(cls, model: str = "passcode", context: SessionContext = CONTEXT) -> "Run":
+    def of(
+        cls, model: str = "passcode", context: SessionContext | None = CONTEXT, *, commissioning: bool = False
+    ) -> "Run":
         """Prepare a run of a model between a new session and a new device."""
-        return cls.between(model, identity(), identity("Demo lamp"), context)
+        return cls.between(model, identity(), identity("Demo lamp"), context, commissioning=commissioning)
 
     @classmethod
-    def between(cls, model: str, session_key: Identity, device: Identity, context: SessionContext = CONTEXT) -> "Run":
+    def between(
+        cls,
+        model: str,
+        session_key: Identity,
+        device: Identity,
+        context: SessionContext | None = CONTEXT,
+        *,
+        commissioning: bool = False,
+    ) -> "Run":
         """Prepare a run of a model between these two."""
-        ours, theirs = models(model, device)
+        ours, theirs = initiator_model(model, session_key, device), responder_model(model)
         return cls(
-            InitiatorExchange(session_key, ours, context), ResponderExchange(device, theirs), session_key, device
+            InitiatorExchange(session_key, ours, context),
+            ResponderExchange(device, theirs, commissioning=commissioning),
+            session_key,
+            device,
         )
 
     def message_1(self) -> bytes:

@@ -21,7 +21,7 @@ from oob.binding.pairing_key import PairingKey
 from oob.binding.statement import EXPORTER_LABEL, Binding, BindingStatement, Receipt, countersign, sign_binding
 from oob.cose import CoseKey
 from oob.crypto import Curve, EcdhKey
-from oob.errors import AuthenticationError, OobError, PeerError
+from oob.errors import AuthenticationError, OobError, PeerError, UsageError
 from oob.handshake import (
     SUITES,
     Completed,
@@ -63,22 +63,24 @@ class Agreement:
 
     @property
     def statement(self) -> BindingStatement:
-        """The statement that the device signed; AuthenticationError if it signed none."""
+        """The statement that the device signed. AuthenticationError if it signed none, UsageError without a session."""
         return self._signed()[0]
 
     @property
     def binding(self) -> Binding:
-        """Both halves, for the issuer; AuthenticationError if the device signed nothing."""
+        """Both halves, for the issuer. AuthenticationError if the device signed none, UsageError without a session."""
         return self._signed()[1]
 
     def _signed(self) -> tuple[BindingStatement, Binding]:
-        if self.signed is None:
-            raise AuthenticationError(
-                f"the device signed no binding: the model {self.proof.model.name.lower()} proves too little",
-                step="message_4",
-                remedy="Pair by a passcode, a secret or a comparison",
-            )
-        return self.signed
+        if self.signed is not None:
+            return self.signed
+        if self.proof.mutual:  # whose device signs whenever it is asked to, or the exchange fails
+            raise UsageError("there was no session to be bound", step="message_4")
+        raise AuthenticationError(
+            f"the device signed no binding: the model {self.proof.model.name.lower()} proves too little",
+            step="message_4",
+            remedy="Pair by a passcode, a secret or a comparison",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +200,13 @@ class ResponderExchange(_Exchange):
     """The device's end. `identity` is the device identity key, sent by value with its subject.
 
     `models` are those that it answers now: the one that is armed and, for clients that are paired, RESUMED. A model
-    that is not mutual binds nothing, unless `commissioning` says that local policy wants it.
+    that is not mutual binds nothing, unless `commissioning` says that local policy wants it. UsageError without any.
     """
 
     def __init__(self, identity: Identity, *models: ResponderModel, commissioning: bool = False) -> None:
         super().__init__(Session.responder(identity, methods=(METHOD,), suites=(SUITE,), labels=LABELS), identity)
+        if not models:
+            raise UsageError("a device that nothing is armed on answers nobody", step="message_1")
         self._model, self._models, self._commissioning = models[0], models, commissioning
         self._claim: Claim | None = None
 

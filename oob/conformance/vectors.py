@@ -1,6 +1,6 @@
-"""Vector files: `run_file` tells their three shapes apart and judges every vector.
+"""Vector files: `run_file` tells their four shapes apart and judges every vector.
 
-RFC 9529 (two traces and the invalid messages), a list of EDHOC runs, and the CPace vectors of its draft.
+RFC 9529 (two traces and the invalid messages), a list of EDHOC runs, the CPace vectors of its draft, whole pairings.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from oob.conformance.cpace import cpace_vectors
 from oob.conformance.edhoc import cross_vectors, trace_vectors
 from oob.conformance.invalid import invalid_vectors
+from oob.conformance.models import model_vectors
 from oob.conformance.result import Result, Vector
 from oob.errors import UsageError
 
@@ -42,8 +43,10 @@ def _vectors(content: Any, file: str) -> list[Vector]:  # noqa: ANN401
             return cross_vectors(content)
         case {"G_25519": dict()}:
             return cpace_vectors(content)
+        case {"models": list() as models}:
+            return model_vectors(models)
     raise UsageError(
         f"{file} is not a file of vectors known here",
         step="vectors",
-        remedy="Known are the traces of RFC 9529, lists of EDHOC runs, and the vectors of the CPace draft",
+        remedy="Known are the traces of RFC 9529, EDHOC runs, the vectors of the CPace draft, and whole pairings",
     )

@@ -145,6 +145,6 @@ class CompareResponder(_Compare):
             return b""
 
     def channel_secret(self) -> bytes:
-        """Return b"": there is no secret; UsageError before `check_3` has passed."""
-        self._steps.require_past("check_3")
+        """Return b"": there is no secret; UsageError before `ead_4` has passed, and so before the user said yes."""
+        self._steps.require_past("ead_4")
         return b""

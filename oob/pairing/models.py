@@ -152,7 +152,7 @@ class ResponderModel(Protocol):
     def channel_secret(self) -> bytes:
         """Return the secret that enters the channel key, 32 bytes, or b"" in a model that has none.
 
-        UsageError before `check_3` has passed.
+        UsageError before `check_3` has passed, and in `compare` before `ead_4`: until then no user said yes.
         """
 
 

@@ -5,32 +5,43 @@ endorsement of the new session key. The client knows CRED_R from the pairing; th
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from oob.crypto import equal
 from oob.errors import AuthenticationError, UsageError
 from oob.pairing.models import Model, expect_ead_1
 from oob.pairing.secret import SecretInitiator, SecretResponder
 
+SECRET_LENGTH: Final = 32
+
 
 class ResumedInitiator(SecretInitiator):
-    """The client; `secret` is that of the pairing, 32 bytes, `cred_r_hash` the SHA-256 of the device's credential."""
+    """The client; `cred_r_hash` is the SHA-256 of the device's credential.
+
+    `secret` is that of the pairing: UsageError unless it has 32 bytes.
+    """
 
     model = Model.RESUMED
 
     def __init__(self, secret: bytes, cred_r_hash: bytes) -> None:
+        _check_length(secret)
         super().__init__(secret, cred_r_hash, dynamic=False)
 
 
 class ResumedResponder(SecretResponder):
     """The device; `secrets` holds the resumption secret of each of its pairings, by whatever the caller calls them.
 
-    `pairing` is the name of the one whose client is there, once message_1 has been checked.
+    UsageError for one that has not 32 bytes. `pairing` is the name of the one that message_1 belongs to: whoever copied
+    an old message_1 names it too, so it says who is there only once message_3 has been checked.
     """
 
     model = Model.RESUMED
 
     def __init__(self, secrets: Mapping[bytes, bytes]) -> None:
-        super().__init__(bytes(32), dynamic=False)
+        # A placeholder: no step uses it before `check_1` has found one, or failed and ended the object.
+        super().__init__(bytes(SECRET_LENGTH), dynamic=False)
+        for secret in secrets.values():
+            _check_length(secret)
         self._secrets = dict(secrets)
         self._pairing: bytes | None = None
 
@@ -51,3 +62,8 @@ class ResumedResponder(SecretResponder):
         if self._pairing is None:
             raise UsageError("no pairing is known before message_1 has been checked", step="pairing")
         return self._pairing
+
+
+def _check_length(secret: bytes) -> None:
+    if len(secret) != SECRET_LENGTH:
+        raise UsageError(f"the secret of a pairing has 32 bytes, this one has {len(secret)}", step="pairing")

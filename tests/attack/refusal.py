@@ -1,12 +1,26 @@
 """What every refusal must be: an error of ours, and nothing left that could pass for a success."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from oob.binding import InitiatorExchange, ResponderExchange
 from oob.errors import OobError, UsageError
 from tests.attack.mallory import REFUSED
+
+DEFENDED = pytest.mark.parametrize("defended", [True, False], ids=["defended", "undefended"])
+"""An attack is tried twice: it must fail, and it must go through once its one defence has been taken away."""
+
+
+@contextmanager
+def refused_if(defended: bool, kind: type[OobError] = OobError, match: str | None = None) -> Iterator[None]:
+    """Assert that the attack in the body fails where it is defended against, and that it succeeds where it is not."""
+    if not defended:
+        yield
+        return
+    with pytest.raises(kind, match=match):
+        yield
 
 
 def refused(call: Callable[[], object], kind: type[OobError] = OobError, match: str | None = None) -> OobError:

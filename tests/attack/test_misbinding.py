@@ -17,7 +17,7 @@ from oob.handshake import Credential, Identity
 from oob.pairing.models import Model, proof_of
 from tests.attack.mallory import FakeDevice
 from tests.attack.refusal import refused_by_client, refused_by_device
-from tests.exchange import MODELS, Run, identity, models
+from tests.exchange import MODELS, Run, identity, responder_model
 
 
 def posing_as(victim: Identity) -> Identity:
@@ -34,7 +34,7 @@ def test_a_device_that_names_anothers_key(model: str) -> None:
     run = Run.of(model)
     victim = identity("Demo lamp")
     run.initiator = Run.between(model, run.session_key, victim).initiator
-    run.responder = ResponderExchange(posing_as(victim), models(model, victim)[1])
+    run.responder = ResponderExchange(posing_as(victim), responder_model(model))
     message_2 = run.message_2(run.message_1())
     refused_by_client(run.initiator, lambda: run.initiator.receive_2(message_2), AuthenticationError, "signature")
 
@@ -57,7 +57,7 @@ def test_another_device_under_the_same_name() -> None:
     Defence: pairing/secret.py, SecretInitiator.check_2: the hash of CRED_R.
     """
     run = Run.of("secret")
-    run.responder = ResponderExchange(identity("Demo lamp"), models("secret", run.device)[1])
+    run.responder = ResponderExchange(identity("Demo lamp"), responder_model("secret"))
     message_2 = run.message_2(run.message_1())
     refused_by_client(run.initiator, lambda: run.initiator.receive_2(message_2), AuthenticationError, "out-of-band")
 
@@ -69,7 +69,7 @@ def test_the_same_key_under_another_name() -> None:
     """
     run = Run.of("secret")
     renamed = Identity(Credential.of_key(run.device.credential.key, subject="Safe"), run.device.key)
-    run.responder = ResponderExchange(renamed, models("secret", run.device)[1])
+    run.responder = ResponderExchange(renamed, responder_model("secret"))
     message_2 = run.message_2(run.message_1())
     refused_by_client(run.initiator, lambda: run.initiator.receive_2(message_2), AuthenticationError, "out-of-band")
 
@@ -93,7 +93,7 @@ def test_credentials_of_another_kind(model: str, kind: str) -> None:
     run.initiator = Run.between(model, run.session_key, posing).initiator
     fake = FakeDevice(posing)
     offered = fake.receive_1(run.message_1())
-    responder = models(model, posing)[1]
+    responder = responder_model(model)
     responder.check_1(offered.ead[0].value or b"", offered.g_x)
     message_2 = fake.message_2(responder.ead_2(fake.session.th, posing.credential.cred))
     with pytest.raises(PeerError):
@@ -111,7 +111,7 @@ FORGERIES: dict[str, Any] = {
     "challenge": b"c" * 32,
     "origin": "https://evil.example",
     "names": ("bank.example",),
-    "proof": proof_of(Model.COMPARE, dynamic=True),
+    "proof": proof_of(Model.BUTTON, dynamic=True),
     "exporter": b"e" * 32,
     "context_hash": b"h" * 32,
     "jti": b"j" * 16,
@@ -165,7 +165,7 @@ def test_a_receipt_of_another_run(model: str) -> None:
     second = Run.between(model, first.session_key, first.device)
     fake = FakeDevice(first.device)
     offered = fake.receive_1(second.message_1())
-    responder = models(model, first.device)[1]
+    responder = responder_model(model)
     responder.check_1(offered.ead[0].value or b"", offered.g_x)
     message_2 = fake.message_2(responder.ead_2(fake.session.th, first.device.credential.cred))
     verified, t_i, _ = fake.receive_3(second.initiator.receive_2(message_2))
@@ -183,7 +183,7 @@ def test_no_receipt(receipt: bytes) -> None:
     run = Run.of("secret")
     fake = FakeDevice(run.device)
     offered = fake.receive_1(run.message_1())
-    responder = models("secret", run.device)[1]
+    responder = responder_model("secret")
     responder.check_1(offered.ead[0].value or b"", offered.g_x)
     message_2 = fake.message_2(responder.ead_2(fake.session.th, run.device.credential.cred))
     fake.receive_3(run.initiator.receive_2(message_2))

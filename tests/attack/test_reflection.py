@@ -6,7 +6,7 @@ from oob.binding import Receipt, ResponderExchange
 from oob.errors import AuthenticationError, PeerError
 from tests.attack.mallory import FakeDevice
 from tests.attack.refusal import refused, refused_by_client, refused_by_device
-from tests.exchange import MODELS, Run, identity, models
+from tests.exchange import MODELS, Run, identity, responder_model
 
 RECEIPT = Receipt(bytes(16), None, None, True, bytes(64)).encode()
 
@@ -47,8 +47,7 @@ def test_the_clients_own_key_as_the_devices(model: str) -> None:
     Defence: handshake/proof.py, check_peer.
     """
     run = Run.of(model)
-    theirs = models(model, run.session_key)
-    run.responder = ResponderExchange(run.session_key, theirs[1])
+    run.responder = ResponderExchange(run.session_key, responder_model(model))
     message_2 = run.message_2(run.message_1())
     refused_by_client(run.initiator, lambda: run.initiator.receive_2(message_2), PeerError, "own credential")
 

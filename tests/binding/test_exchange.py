@@ -24,7 +24,17 @@ from oob.pairing import (
     SecretResponder,
 )
 from oob.pairing.models import proof_of
-from tests.exchange import CONTEXT, MODELS, PASSCODE, SECRET, Run, identity, with_challenge
+from tests.exchange import (
+    ALL_MODELS,
+    CONTEXT,
+    MODELS,
+    ONE_SIDED,
+    PASSCODE,
+    SECRET,
+    Run,
+    identity,
+    with_challenge,
+)
 
 PARTING = cbor.encode_sequence(1, "refused")
 
@@ -34,10 +44,18 @@ SIZES = {
     # model: with a clock in the device, without
     "passcode": ([77, 230, 333, 138], [77, 230, 333, 130]),
     "secret": ([51, 213, 333, 118], [51, 213, 333, 110]),
+    "compare": ([77, 193, 333, 118], [77, 193, 333, 110]),
+    "resumed": ([51, 213, 333, 118], [51, 213, 333, 110]),
+    "pinned": ([43, 193, 313, 118], [43, 193, 313, 110]),
+    "button": ([43, 193, 313, 118], [43, 193, 313, 110]),
 }
 PROOFS = {
     "passcode": proof_of(Model.PASSCODE, dynamic=True),
     "secret": proof_of(Model.SECRET, dynamic=False),
+    "compare": proof_of(Model.COMPARE, dynamic=True),
+    "resumed": proof_of(Model.RESUMED, dynamic=False),
+    "pinned": proof_of(Model.PINNED, dynamic=False),
+    "button": proof_of(Model.BUTTON, dynamic=True),
 }
 
 
@@ -48,10 +66,12 @@ def raises(kind: type[OobError], call: Callable[[], object]) -> OobError:
     return caught.value
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ALL_MODELS)
 def test_both_ends_agree(model: str) -> None:
     run = Run.of(model)
     agreement, claim, channel, _ = run.finish()
+    assert run.responder.model.model is Model[model.upper()]
+    assert run.responder.pairing_key() == agreement.key
     assert agreement.device == run.device.credential
     assert claim.client == run.session_key.credential.key
     assert claim.context == CONTEXT
@@ -63,9 +83,9 @@ def test_both_ends_agree(model: str) -> None:
     assert run.responder.parting() is None
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ALL_MODELS)
 def test_what_is_bound(model: str) -> None:
-    run = Run.of(model)
+    run = Run.of(model, commissioning=model in ONE_SIDED)
     message_3 = run.message_3()
     run.responder.open(message_3)
     message_4, _ = run.responder.confirm(b"j" * 16, 1_700_000_000, 1_700_000_600)
@@ -92,9 +112,16 @@ def test_each_run_has_an_exporter_value_of_its_own(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_each_run_leaves_a_key_of_its_own(model: str) -> None:
+    session_key, device = identity(), identity("Demo lamp")
+    one, two = (Run.between(model, session_key, device).finish()[0].key for _ in range(2))
+    assert one != two
+
+
+@pytest.mark.parametrize("model", ALL_MODELS)
 @pytest.mark.parametrize("clock", [True, False])
 def test_sizes(model: str, clock: bool) -> None:
-    run = Run.of(model)
+    run = Run.of(model, commissioning=model in ONE_SIDED)
     message_1 = run.message_1()
     message_2 = run.message_2(message_1)
     message_3 = run.initiator.receive_2(message_2)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oob import cbor
-from oob.binding import BindingStatement, Receipt, SessionContext, channel_pair, decode_record
+from oob.binding import BindingStatement, PairingKey, Receipt, SessionContext, channel_pair, decode_record
 from oob.cose import Sign1
 from oob.crypto import Hash
 from oob.errors import PeerError
@@ -55,6 +55,8 @@ GOOD: dict[str, Any] = {
     "ready": [2, "https://l", HASH, ""],
     "unable": [3, "", "", ""],
     "channel-record": [1, b"root"],
+    "export-info": ["oob-1 export", "label", b"context", 8160],
+    "resumption-info": ["oob-1 resumption", "", b"", 32],
     "algorithm": -8,
     "bytes-if-any": b"",
     "nonce": bytes(64),
@@ -141,6 +143,14 @@ BROKEN: dict[str, list[Any]] = {
     ],
     "unable": [[3, "", ""], [3, "", "", None], [3, "x" * 513, "", ""], [2, "", "", ""], [3, "", "", "", ""]],
     "channel-record": [[0, None], [4, None], [], None, {}],
+    "export-info": [
+        ["oob-1 resumption", "", b"", 32], ["oob-1 export", b"", b"", 32], ["oob-1 export", "", None, 32],
+        ["oob-1 export", "", b"", 0], ["oob-1 export", "", b"", 8161], ["oob-1 export", "", b""],
+    ],
+    "resumption-info": [
+        ["oob-1 export", "", b"", 32], ["oob-1 resumption", "x", b"", 32], ["oob-1 resumption", "", b"", 16],
+        ["oob-1 resumption", "", None, 32],
+    ],
     "algorithm": [-6, -9, 1],
     "bytes-if-any": ["", 0, False],
     "nonce": [bytes(15), bytes(65)],
@@ -259,3 +269,19 @@ def test_a_run_is_as_specified(model: str) -> None:
     check("countersignature", agreement.binding.countersignature)
     check("channel-message", agreement.channel.seal(b""))
     check("channel-message", channel.seal(b"record"))
+
+
+def test_what_is_expanded_from_the_pairing_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    infos: list[bytes] = []
+
+    def record(_: object, prk: bytes, info: bytes, length: int) -> bytes:
+        infos.append(info)
+        return bytes(length)
+
+    monkeypatch.setattr(Hash, "expand", record)
+    key = PairingKey(bytes(32))
+    key.export("", b"", 1)
+    key.export("application", bytes(300), 8160)
+    key.resumption_secret()
+    for rule, info in zip(("export-info", "export-info", "resumption-info"), infos, strict=True):
+        check(rule, b"\x84" + info)  # a sequence is described as an array

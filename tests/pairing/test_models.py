@@ -12,17 +12,24 @@ from hypothesis import strategies as st
 from oob.errors import AuthenticationError, PeerError, UsageError
 from oob.pairing import (
     EAD_LABEL,
+    ButtonInitiator,
     InitiatorModel,
     Model,
     Passcode,
     PasscodeInitiator,
     PasscodeResponder,
+    PinnedInitiator,
+    Proof,
     ResponderModel,
+    ResumedInitiator,
+    ResumedResponder,
     SecretInitiator,
     SecretResponder,
+    UnprovenResponder,
     decode_ead_1,
 )
-from oob.pairing.models import encode_ead_1, prf, tag
+from oob.pairing.models import MUTUAL_PROOFS, PROOFS, encode_ead_1, prf, proof_of, tag
+from tests.exchange import HastyCompareInitiator, HastyCompareResponder
 
 TH_2, TH_3, TH_4 = bytes([2]) * 32, bytes([3]) * 32, bytes([4]) * 32
 G_X, CRED_I, CRED_R = b"x" * 32, b"credential of I", b"credential of R"
@@ -40,7 +47,27 @@ def passcode_pair() -> Pair:
     return PasscodeInitiator(CODE, b"a" * 32, b"Lamp 7"), PasscodeResponder(CODE, b"b" * 32, b"Lamp 7")
 
 
-PAIRS = pytest.mark.parametrize("make", [secret_pair, passcode_pair])
+def resumed_pair() -> Pair:
+    return ResumedInitiator(b"K" * 32, HASH_R), ResumedResponder({b"phone": b"K" * 32})
+
+
+def compare_pair() -> Pair:
+    return HastyCompareInitiator(b"N" * 16, CRED_I), HastyCompareResponder()
+
+
+def pinned_pair() -> Pair:
+    return PinnedInitiator(HASH_R), UnprovenResponder(Model.PINNED)
+
+
+def button_pair() -> Pair:
+    return ButtonInitiator(accept_presence_alone=True), UnprovenResponder(Model.BUTTON)
+
+
+# Those whose ends share a key, and all.
+KEYED = pytest.mark.parametrize("make", [secret_pair, passcode_pair, resumed_pair])
+PAIRS = pytest.mark.parametrize(
+    "make", [secret_pair, passcode_pair, resumed_pair, compare_pair, pinned_pair, button_pair]
+)
 
 
 def run(initiator: InitiatorModel, responder: ResponderModel) -> None:
@@ -55,10 +82,11 @@ def test_both_ends_agree(make: Callable[[], Pair]) -> None:
     initiator, responder = make()
     run(initiator, responder)
     assert initiator.channel_secret() == responder.channel_secret()
-    assert len(initiator.channel_secret()) == 32
+    keyed = initiator.model in (Model.SECRET, Model.PASSCODE, Model.RESUMED)
+    assert len(initiator.channel_secret()) == (32 if keyed else 0)
     assert initiator.proof.told(responder.proof.dynamic) == responder.proof
     assert initiator.model is responder.model is initiator.proof.model
-    assert initiator.proof.mutual
+    assert initiator.proof.mutual is (keyed or initiator.model is Model.COMPARE)
 
 
 @PAIRS
@@ -89,7 +117,7 @@ def test_the_steps_are_taken_once_and_in_order(make: Callable[[], Pair]) -> None
         refused_but(calls_r, step)
         with pytest.raises(UsageError, match="no channel secret"):
             initiator.channel_secret()
-        if step < 3:
+        if step < 3 or responder.model is Model.COMPARE:
             with pytest.raises(UsageError, match="no channel secret"):
                 responder.channel_secret()
         else:
@@ -99,6 +127,7 @@ def test_the_steps_are_taken_once_and_in_order(make: Callable[[], Pair]) -> None
         second[step]()
     refused_but(calls_i, 4)
     refused_but(calls_r, 4)
+    assert initiator.channel_secret() == responder.channel_secret()
 
 
 @PAIRS
@@ -114,11 +143,11 @@ def test_a_failed_check_ends_the_object(make: Callable[[], Pair]) -> None:
         responder.channel_secret()
 
 
-@PAIRS
+@KEYED
 def test_attack_reflected_t_i_as_t_r(make: Callable[[], Pair]) -> None:
     initiator, responder = make()
     responder.check_1(initiator.ead_1(G_X), G_X)
-    if initiator.model is Model.SECRET:
+    if initiator.model is not Model.PASSCODE:
         # Even where all hashes and credentials coincide, T_I is not T_R.
         mirror, _ = make()
         mirror.ead_1(G_X)
@@ -142,7 +171,7 @@ def test_attack_other_model_id(make: Callable[[], Pair], model: Model) -> None:
         responder.check_1(value, G_X)
 
 
-@PAIRS
+@KEYED
 def test_a_changed_transcript_is_refused(make: Callable[[], Pair]) -> None:
     for th_3, cred_i in ((TH_2, CRED_I), (TH_3, CRED_R)):
         initiator, responder = make()
@@ -152,7 +181,7 @@ def test_a_changed_transcript_is_refused(make: Callable[[], Pair]) -> None:
             responder.check_3(initiator.ead_3(TH_3, CRED_I), th_3, cred_i)
 
 
-@PAIRS
+@KEYED
 @given(data=st.binary(max_size=64))
 def test_any_bytes_are_taken_or_refused_by_name(make: Callable[[], Pair], data: bytes) -> None:
     initiator, responder = make()
@@ -169,13 +198,91 @@ def test_any_bytes_are_taken_or_refused_by_name(make: Callable[[], Pair], data: 
 
 
 @PAIRS
-@given(data=st.binary(max_size=32))
+@given(data=st.binary(min_size=1, max_size=32))
 def test_any_bytes_as_t_i_are_refused(make: Callable[[], Pair], data: bytes) -> None:
     initiator, responder = make()
     responder.check_1(initiator.ead_1(G_X), G_X)
     responder.ead_2(TH_2, CRED_R)
-    with pytest.raises(AuthenticationError):
+    with pytest.raises((AuthenticationError, PeerError)):
         responder.check_3(data, TH_3, CRED_I)
+
+
+@PAIRS
+@pytest.mark.parametrize("value", [b"\x00", bytes(16)])
+def test_attack_a_value_where_none_belongs(make: Callable[[], Pair], value: bytes) -> None:
+    """A proof is in one place of a model only: what stands elsewhere belongs to another one."""
+    initiator, responder = make()
+    responder.check_1(initiator.ead_1(G_X), G_X)
+    if initiator.model in (Model.COMPARE, Model.PINNED, Model.BUTTON):
+        with pytest.raises(AuthenticationError, match="message_2"):
+            initiator.check_2(value, TH_2, CRED_R)
+        return
+    initiator.check_2(responder.ead_2(TH_2, CRED_R), TH_2, CRED_R)
+    initiator.ead_3(TH_3, CRED_I)
+    with pytest.raises(AuthenticationError, match="message_4"):
+        initiator.check_4(value, TH_4)
+
+
+@pytest.mark.parametrize("make", [compare_pair, pinned_pair, button_pair])
+def test_attack_a_value_in_message_4_where_none_belongs(make: Callable[[], Pair]) -> None:
+    initiator, _ = make()
+    initiator.ead_1(G_X)
+    initiator.check_2(b"", TH_2, CRED_R)
+    initiator.ead_3(TH_3, CRED_I)
+    with pytest.raises(AuthenticationError, match="message_4"):
+        initiator.check_4(bytes(16), TH_4)
+
+
+# --- what is proven
+
+STATIC_AND_DYNAMIC = {
+    Model.PINNED: (False,),
+    Model.SECRET: (True, False),
+    Model.PASSCODE: (True, False),
+    Model.COMPARE: (True,),
+    Model.BUTTON: (True,),
+    Model.RESUMED: (False,),
+}
+
+
+def test_the_table_of_proofs() -> None:
+    assert [(proof.model, proof.dynamic) for proof in PROOFS] == [
+        (model, dynamic) for model, both in STATIC_AND_DYNAMIC.items() for dynamic in both
+    ]
+    strengths = ["pinned", "secret-dynamic", "secret-static", "passcode", "passcode", "compare", "button", "resumed"]
+    assert [proof.strength for proof in PROOFS] == strengths
+    assert [proof.bits for proof in PROOFS] == [128, 128, 128, 23, 23, 19, 0, 128]
+    assert {proof.model for proof in PROOFS if proof.confirmed} == {Model.COMPARE, Model.BUTTON}
+    assert 2**19 <= 10**6 < 2**20
+    assert 2**23 <= 10**7 < 2**24
+
+
+def test_an_issuer_takes_no_one_sided_proof() -> None:
+    assert {proof.model for proof in MUTUAL_PROOFS} == set(Model) - {Model.PINNED, Model.BUTTON}
+
+
+@pytest.mark.parametrize("model", Model)
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_proof_of(model: Model, dynamic: bool) -> None:
+    if dynamic in STATIC_AND_DYNAMIC[model]:
+        proof = proof_of(model, dynamic=dynamic)
+        assert (proof.model, proof.dynamic) == (model, dynamic)
+    else:
+        with pytest.raises(UsageError, match=f"{model.name.lower()} is never {'dynamic' if dynamic else 'static'}"):
+            proof_of(model, dynamic=dynamic)
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_only_of_a_passcode_the_device_tells_more(proof: Proof, dynamic: bool) -> None:
+    """models.py, told: who read the tag knows whether its K is fresh, who typed digits does not."""
+    if dynamic is proof.dynamic:
+        assert proof.told(dynamic) is proof
+    elif proof.model is Model.PASSCODE:
+        assert proof.told(dynamic) == proof_of(Model.PASSCODE, dynamic=dynamic)
+    else:
+        with pytest.raises(AuthenticationError, match="contradicts"):
+            proof.told(dynamic)
 
 
 @given(model=st.sampled_from(Model), value=st.binary(max_size=64))

@@ -1,5 +1,7 @@
 """The CDDL in docs/spec describes what this package writes, and nothing else."""
 
+import re
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -7,12 +9,19 @@ import cbor2
 import pycddl
 import pytest
 
+from oob.crypto import Hash
 from oob.pairing import (
     Bootstrap,
+    ButtonInitiator,
+    CompareInitiator,
+    CompareResponder,
     Model,
     Passcode,
     PasscodeInitiator,
     PasscodeResponder,
+    PinnedInitiator,
+    ResumedInitiator,
+    ResumedResponder,
     SecretInitiator,
     SecretResponder,
 )
@@ -70,14 +79,26 @@ def length(sequence: bytes) -> int:
     return items
 
 
-def test_ead_items_of_secret() -> None:
-    initiator, responder = SecretInitiator(K, bytes(32), dynamic=False), SecretResponder(K, dynamic=False)
+def secret_pair() -> tuple[SecretInitiator, SecretResponder]:
+    hash = Hash.SHA256.digest(CRED)
+    return SecretInitiator(K, hash, dynamic=False), SecretResponder(K, dynamic=False)
+
+
+def resumed_pair() -> tuple[SecretInitiator, SecretResponder]:
+    return ResumedInitiator(bytes(32), Hash.SHA256.digest(CRED)), ResumedResponder({b"": bytes(32)})
+
+
+@pytest.mark.parametrize("make", [secret_pair, resumed_pair])
+def test_ead_items_of_secret_and_resumed(make: Callable[[], tuple[SecretInitiator, SecretResponder]]) -> None:
+    initiator, responder = make()
     ead_1 = initiator.ead_1(G_X)
     check("pairing.cddl", "ead-1", array(ead_1, 2))
+    check("pairing.cddl", f"ead-1-{initiator.model.name.lower()}", array(ead_1, 2))
     responder.check_1(ead_1, G_X)
-    t_r = cbor2.dumps(responder.ead_2(TH, CRED))
-    check("pairing.cddl", "ead-2", t_r)
-    check("pairing.cddl", "ead-3", t_r)
+    t_r = responder.ead_2(TH, CRED)
+    check("pairing.cddl", "ead-2", cbor2.dumps(t_r))
+    initiator.check_2(t_r, TH, CRED)
+    check("pairing.cddl", "ead-3", cbor2.dumps(initiator.ead_3(TH, CRED)))
     refused("pairing.cddl", "ead-1", array(b"\x03" + ead_1[1:], 2))
     refused("pairing.cddl", "ead-2", cbor2.dumps(bytes(8)))
 
@@ -99,6 +120,51 @@ def test_ead_items_of_passcode() -> None:
     refused("pairing.cddl", "ead-3", cbor2.dumps(ead_2))
 
 
+def test_ead_items_of_compare() -> None:
+    initiator, responder = CompareInitiator(b"N" * 16, CRED), CompareResponder()
+    ead_1 = initiator.ead_1(G_X)
+    check("pairing.cddl", "ead-1", array(ead_1, 2))
+    check("pairing.cddl", "ead-1-compare", array(ead_1, 2))
+    refused("pairing.cddl", "ead-1", array(ead_1[:1] + cbor2.dumps(bytes(31)), 2))
+    responder.check_1(ead_1, G_X)
+    initiator.check_2(responder.ead_2(TH, CRED), TH, CRED)
+    nonce = initiator.ead_3(TH, CRED)
+    check("pairing.cddl", "ead-3", cbor2.dumps(nonce))
+    check("pairing.cddl", "nonce", cbor2.dumps(nonce))
+    responder.check_3(nonce, TH, CRED)
+
+
+@pytest.mark.parametrize("initiator", [PinnedInitiator(HASH), ButtonInitiator(accept_presence_alone=True)])
+def test_ead_items_of_one_sided_models(initiator: PinnedInitiator | ButtonInitiator) -> None:
+    ead_1 = initiator.ead_1(G_X)
+    check("pairing.cddl", "ead-1", array(ead_1, 2))
+    check("pairing.cddl", f"ead-1-{initiator.model.name.lower()}", array(ead_1, 2))
+    refused("pairing.cddl", "ead-1", array(ead_1[:1] + b"\x41\x00", 2))
+
+
+def test_every_model_has_an_id() -> None:
+    ids = re.findall(r"^ead-1-(\w+) = \[([\w-]+),", (SPEC / "pairing.cddl").read_text(), re.MULTILINE)
+    for name, rule in ids:
+        check("pairing.cddl", rule, cbor2.dumps(int(Model[name.upper()])))
+    assert {name for name, _ in ids} == {model.name.lower() for model in Model}
+
+
+def test_commitment_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs: list[bytes] = []
+
+    def record(_: Hash, data: bytes) -> bytes:
+        inputs.append(data)
+        return bytes(32)
+
+    monkeypatch.setattr(Hash, "digest", record)
+    CompareInitiator(b"N" * 16, CRED).ead_1(G_X)
+    (data,) = inputs
+    assert cbor2.loads(data) == "oob-1 commit"
+    check("pairing.cddl", "commitment-input", array(data, length(data)))
+    refused("pairing.cddl", "commitment-input", array(data + b"\x40", length(data) + 1))
+    refused("pairing.cddl", "prf-input", array(data, length(data)))
+
+
 def test_prf_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every input of the MAC has the form that the specification gives it."""
     inputs: list[bytes] = []
@@ -108,9 +174,13 @@ def test_prf_input(monkeypatch: pytest.MonkeyPatch) -> None:
         return bytes(32)
 
     monkeypatch.setattr("oob.pairing.models.hmac_sha256", record)
-    test_ead_items_of_secret()
+    for make in (secret_pair, resumed_pair):
+        test_ead_items_of_secret_and_resumed(make)
+        make()[0]._channel_secret()
     test_ead_items_of_passcode()
-    assert {cbor2.loads(data) for data in inputs} == {f"oob-1 {name}" for name in ("id", "R", "I", "k", "channel")}
+    test_ead_items_of_compare()
+    names = ("id", "R", "I", "k", "channel", "sas")
+    assert {cbor2.loads(data) for data in inputs} == {f"oob-1 {name}" for name in names}
     for data in inputs:
         check("pairing.cddl", "prf-input", array(data, length(data)))
         refused("pairing.cddl", "prf-input", array(data + b"\x40", length(data) + 1))
