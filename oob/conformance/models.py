@@ -159,7 +159,7 @@ class PairingRun:
         v = self.values
         same("prk_pairing", key.prk, v["prk_pairing"])
         same("export", key.export(*EXPORT), v["export"])
-        same("resumption_secret", key.resumption_secret(), v["resumption_secret"])
+        same("resumption_secret", resumption_secret(key), v["resumption_secret"])
         same(own, channel.seal(FIRST_RECORD), v[own])
         same(other, channel.open(v[other]), FIRST_RECORD)
 
@@ -228,7 +228,7 @@ def transcript(run: PairingRun) -> dict[str, bytes]:
         Message1.decode(v["message_1"]).ead_1.items,
         Plaintext2.decode(found["plaintext_2"], SIGNATURE_LENGTH).ead.items,
         Plaintext3.decode(found["plaintext_3"], SIGNATURE_LENGTH).ead.items,
-        EadField.decode(cbor.decode_sequence(plaintext_4)).items,
+        EadField.decode(*cbor.split_sequence(plaintext_4)).items,
     )
     return {
         "cred_i": ends["i"].cred,
@@ -267,3 +267,8 @@ _NAMES: Final = {model.name.lower(): model for model in Model}
 def _identity(private: bytes, subject: str) -> Identity:
     key = SigningKey.from_bytes(Algorithm.ES256, private)
     return Identity(Credential.of_key(CoseKey.of(key), subject=subject), key)
+
+
+def resumption_secret(key: PairingKey) -> bytes:
+    """Return the resumption secret; b"" for a pairing that was not mutual, which has none."""
+    return key.resumption_secret() if key.mutual else b""

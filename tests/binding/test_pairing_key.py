@@ -13,11 +13,13 @@ from oob.crypto import Hash
 from oob.errors import UsageError
 from oob.handshake import Exporter
 from oob.pairing import Model
+from oob.pairing.models import Proof, proof_of
 from oob.pairing.resumed import SECRET_LENGTH
 
 EXPORTER = Exporter(Hash.SHA256, b"p" * 32)
 SECRET = b"K" * 32
-KEY = PairingKey.derive(EXPORTER, Model.SECRET, SECRET)
+STATIC = proof_of(Model.SECRET, dynamic=False)
+KEY = PairingKey.derive(EXPORTER, STATIC, SECRET)
 
 
 def expand(prk: bytes, info: bytes, length: int) -> bytes:
@@ -36,7 +38,7 @@ def info(*values: object) -> bytes:
 @pytest.mark.parametrize("secret", [SECRET, b""])
 def test_the_derivation_is_what_the_specification_says(secret: bytes) -> None:
     salt = EXPORTER.export(32772, b"\x02", 32)
-    key = PairingKey.derive(EXPORTER, Model.SECRET, secret)
+    key = PairingKey.derive(EXPORTER, STATIC, secret)
     assert key.prk == hmac.digest(salt, secret, "sha256")
     assert key.export("app", b"c", 40) == expand(key.prk, info("oob-1 export", "app", b"c", 40), 40)
     assert key.resumption_secret() == expand(key.prk, info("oob-1 resumption", "", b"", 32), 32)
@@ -51,9 +53,9 @@ def test_the_key_depends_on_each_input() -> None:
     other = Exporter(Hash.SHA256, b"q" * 32)
     keys = [
         KEY,
-        PairingKey.derive(other, Model.SECRET, SECRET),
-        PairingKey.derive(EXPORTER, Model.RESUMED, SECRET),
-        PairingKey.derive(EXPORTER, Model.SECRET, b""),
+        PairingKey.derive(other, STATIC, SECRET),
+        PairingKey.derive(EXPORTER, proof_of(Model.RESUMED, dynamic=False), SECRET),
+        PairingKey.derive(EXPORTER, STATIC, b""),
     ]
     assert len({key.prk for key in keys}) == 4
 
@@ -100,4 +102,12 @@ def test_attack_the_key_opens_no_channel() -> None:
 
 
 def test_no_key_in_a_repr() -> None:
-    assert repr(KEY) == "PairingKey()"
+    assert repr(KEY) == "PairingKey(mutual=True)"
+
+
+@pytest.mark.parametrize("proof", [proof_of(Model.PINNED, dynamic=False), proof_of(Model.BUTTON, dynamic=True)])
+def test_a_pairing_that_was_not_mutual_cannot_be_resumed(proof: Proof) -> None:
+    key = PairingKey.derive(EXPORTER, proof, b"")
+    assert len(key.export("app", b"", 32)) == 32
+    with pytest.raises(UsageError, match="not mutual"):
+        key.resumption_secret()

@@ -15,7 +15,14 @@ from oob.handshake.messages import Message1, encode_bstr
 from oob.handshake.proof import xor
 from oob.handshake.responder import AwaitMessage3, Engaged, Verified3, process_message_1
 from oob.pairing import InitiatorModel, PasscodeInitiator, PasscodeResponder, ResponderModel
-from tests.exchange import CONTEXT, PASSCODE, models
+from tests.exchange import (
+    CONTEXT,
+    PASSCODE,
+    HastyCompareInitiator,
+    HastyCompareResponder,
+    initiator_model,
+    responder_model,
+)
 
 C_I, C_R = b"\x01", b"\x02"
 
@@ -108,14 +115,16 @@ def stage(model: str) -> Stage:
 
 
 def _ends(model: str, client: Identity, device: Identity) -> tuple[InitiatorExchange, ResponderExchange]:
-    ours, theirs = _models(model, device)
+    ours, theirs = _models(model, client, device)
     return InitiatorExchange(client, ours, CONTEXT), ResponderExchange(device, theirs)
 
 
-def _models(name: str, device: Identity) -> tuple[InitiatorModel, ResponderModel]:
+def _models(name: str, client: Identity, device: Identity) -> tuple[InitiatorModel, ResponderModel]:
     if name == "passcode":
         return PasscodeInitiator(PASSCODE, bytes(range(32))), PasscodeResponder(PASSCODE, bytes(range(32, 64)))
-    return models(name, device)
+    if name == "compare":
+        return HastyCompareInitiator(bytes(range(16)), client.credential.cred), HastyCompareResponder()
+    return initiator_model(name, client, device), responder_model(name)
 
 
 def _step(exchange: InitiatorExchange | ResponderExchange) -> Any:

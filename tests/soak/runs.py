@@ -14,9 +14,12 @@ from oob.pairing import (
     PasscodeInitiator,
     PasscodeResponder,
     ResponderModel,
+    ResumedInitiator,
+    ResumedResponder,
     SecretInitiator,
     SecretResponder,
 )
+from tests.exchange import HastyCompareInitiator, HastyCompareResponder
 from tests.soak.inputs import Dealer, Inputs, cpace_secret, ecdh_secret, first, last, share
 
 Model = Callable[[Inputs, bytes], tuple[InitiatorModel, ResponderModel]]
@@ -28,6 +31,14 @@ MODELS: Final[dict[str, Model]] = {
     "secret": lambda the, hash: (
         SecretInitiator(the.secret, hash, dynamic=True),
         SecretResponder(the.secret, dynamic=True),
+    ),
+    "compare": lambda the, _: (
+        HastyCompareInitiator(the.secret[:16], Credential.of_key(CoseKey.of(the.session)).cred),
+        HastyCompareResponder(),
+    ),
+    "resumed": lambda the, hash: (
+        ResumedInitiator(the.scalars[0], hash),
+        ResumedResponder({b"other": the.scalars[1], b"this": the.scalars[0]}),
     ),
 }
 

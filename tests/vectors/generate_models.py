@@ -10,7 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from oob.conformance.models import EXPORT, FIRST_RECORD, OUTPUTS, PairingRun, binding_of, derived_keys, transcript
+from oob.conformance.models import (
+    EXPORT,
+    FIRST_RECORD,
+    OUTPUTS,
+    PairingRun,
+    binding_of,
+    derived_keys,
+    resumption_secret,
+    transcript,
+)
 from oob.crypto import Hash
 from oob.handshake import schedule
 from oob.pairing import CompareInitiator, CompareResponder
@@ -87,7 +96,7 @@ def outputs(run: PairingRun) -> dict[str, Any]:
     values |= {"prk_out": exporter.prk_out, "channel_secret": ours.channel_secret()} | binding_of(agreement)
     values |= {"record_i": agreement.channel.seal(FIRST_RECORD), "record_r": channel.seal(FIRST_RECORD)}
     key = agreement.key
-    values |= {"export": key.export(*EXPORT), "resumption_secret": key.resumption_secret()}
+    values |= {"export": key.export(*EXPORT), "resumption_secret": resumption_secret(key)}
     values["th_2"] = th_2(run, values["message_1"])
     run = replace(run, values=values)
     values |= transcript(run) | derived_keys(run)
