@@ -7,13 +7,13 @@ import pytest
 from oob.binding import Channel, InitiatorExchange, ResponderExchange
 from oob.binding.channel import AEAD, _Direction
 from oob.crypto import Hash
-from oob.errors import AuthenticationError, OobError
+from oob.errors import AuthenticationError, OobError, UsageError
 from oob.handshake import Credential, Identity
 from oob.pairing import Model, ResumedInitiator, ResumedResponder, SecretResponder
 from oob.pairing.models import expect_ead_1, prf
 from tests.attack.mallory import FakeClient
 from tests.attack.refusal import DEFENDED, refused_by_client, refused_by_device, refused_if
-from tests.exchange import CONTEXT, MODELS, RESUMPTION, Run, identity
+from tests.exchange import CONTEXT, MODELS, ONE_SIDED, RESUMPTION, Run, identity
 
 PHONE, LAPTOP = b"P" * 32, b"L" * 32
 
@@ -125,6 +125,26 @@ def test_a_tag_of_secret_as_one_of_resumed(defended: bool, monkeypatch: pytest.M
     tag = SecretResponder(PHONE, dynamic=False)._id(b"x" * 32)
     with refused_if(defended, AuthenticationError, "not paired"):
         device.check_1(b"\x06\x48" + tag, b"x" * 32)
+
+
+@DEFENDED
+@pytest.mark.parametrize("model", ONE_SIDED)
+def test_a_stranger_of_last_time_as_a_paired_client(model: str, defended: bool) -> None:
+    """Anybody pairs in `pinned`, which binds nothing, and comes again in `resumed`, which is mutual and is bound.
+
+    Defence: binding/pairing_key.py, resumption_secret: a one-sided pairing leaves none.
+    """
+    first, again = Run.of(model), identity()
+    agreement, _, _, _ = first.finish()
+    with refused_if(defended, UsageError, "not mutual"):
+        ours, theirs = (
+            (key if defended else replace(key, mutual=True)).resumption_secret()
+            for key in (agreement.key, first.responder.pairing_key())
+        )
+        run = Run.between("resumed", again, first.device)
+        run.initiator = InitiatorExchange(again, ResumedInitiator(ours, agreement.device.hash()), CONTEXT)
+        run.responder = ResponderExchange(first.device, ResumedResponder({b"stranger": theirs}))
+        assert run.finish()[0].statement.mutual
 
 
 # --- what a pairing leaves opens nothing of what was said

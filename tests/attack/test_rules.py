@@ -110,7 +110,7 @@ RULES: dict[str, dict[str, str]] = {
     "resumption": {
         "test_resumption": "a_stranger_learns_who_the_device_is a_client_that_was_never_paired"
         " one_paired_client_as_another somebody_with_the_stolen_store_of_the_device_plays_it"
-        " the_device_after_a_reset the_device_under_another_name",
+        " the_device_after_a_reset the_device_under_another_name a_stranger_of_last_time_as_a_paired_client",
     },
     "malformed": {
         "test_edges": "a_key_of_low_order_in_message_1 a_key_off_the_curve a_proof_of_zeros zeros_in_front_of_a_share"

@@ -279,7 +279,7 @@ def test_what_is_expanded_from_the_pairing_key(monkeypatch: pytest.MonkeyPatch) 
         return bytes(length)
 
     monkeypatch.setattr(Hash, "expand", record)
-    key = PairingKey(bytes(32))
+    key = PairingKey(bytes(32), mutual=True)
     key.export("", b"", 1)
     key.export("application", bytes(300), 8160)
     key.resumption_secret()
