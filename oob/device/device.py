@@ -250,9 +250,6 @@ class Device:
 
     def _admit(self, curve: Curve, attempt: Attempt) -> EcdhKey:
         """Return an ephemeral key, if there is a handshake to be had; the client learns that it was refused."""
-        if len(self.store.state.pairings) >= MAX_PAIRINGS and attempt.responder.model is not Model.RESUMED:
-            cause = f"the device holds {MAX_PAIRINGS} pairings"
-            raise LockedOut(cause, step="message_1", remedy="Let an owner remove one, or reset the device")
         attempt.admit()
         return EcdhKey.generate(curve, self.random)
 
@@ -344,7 +341,8 @@ class Device:
         if met.id is None:
             key = met.key.prk if proof.mutual else b""
             paired = Paired(session, label_of(context.origin), owner.model, owner.strength, key)
-            pairings = (*pairings, paired)
+            # The oldest gives way: whoever pairs now stands at the device or was invited; a full list bricks nothing.
+            pairings = (*pairings, paired)[-MAX_PAIRINGS:]
         self.store.update(pairings=pairings, owner=owner, certificate=None)
         self.certifier.outdate()
         self._tell("owned")

@@ -198,12 +198,15 @@ async def test_a_request_from_who_did_not_resume_is_not_obeyed(tmp_path: Path) -
         await link.close()
 
 
-async def test_a_device_holds_so_many_pairings(tmp_path: Path) -> None:
+async def test_the_oldest_of_too_many_pairings_gives_way(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         row = Paired(bytes(32), "", "passcode", "passcode", bytes(32))
         on.device.store.update(pairings=tuple(replace(row, id=bytes([n]) * 32) for n in range(MAX_PAIRINGS)))
-        error = await on.fail()
-        assert (error.step, "16 pairings" in " ".join(on.details)) == ("message_1", True)
+        pairing = await on.pair()
+        async with resumed(on, pairing) as device:
+            listing = await device.pairings()
+        assert len(listing) == MAX_PAIRINGS
+        assert (listing[0].id, listing[-1].own) == (bytes([1]) * 32, True)
 
 
 async def test_requests_that_are_none_end_the_conversation(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from oob.binding import PairingKey
 from oob.cli import main
 from oob.device.state import DeviceState
 from oob.issuance import Authority
@@ -86,7 +87,12 @@ async def test_no_repr_and_no_error(tmp_path: Path, model: Model) -> None:
         await run(running, watch)
         shown += [repr(each) for each in everything(running)]
         pairing = running.client.store.all()[0]
-    found = secrets_of(tmp_path) | {"session key": forms(pairing.session_key)}
+    found = secrets_of(tmp_path) | {
+        "session key": forms(pairing.session_key),
+        "pairing key": forms(pairing.key),
+        "resumption secret": forms(PairingKey(pairing.key).resumption_secret()),
+        "exported key": forms(pairing.export("app", b"", 32)),
+    }
     text = "\n".join(shown)
     for name, shapes in found.items():
         for shape in shapes:
