@@ -26,7 +26,7 @@ class PairingKey:
     """
 
     prk: bytes = field(repr=False)
-    mutual: bool = True
+    mutual: bool
 
     @classmethod
     def derive(cls, exporter: Exporter, proof: Proof, secret: bytes) -> "PairingKey":

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from oob.cli.terminal import Terminal
-from oob.client import initiator_model, parse_out_of_band, reach
-from oob.conformance.bench import Connect, OutOfBand, Renew
+from oob.client import parse_out_of_band, reach
+from oob.conformance.bench import Connect, OutOfBand, Renew, checked_model
 from oob.conformance.device import check_device
 from oob.conformance.result import Outcome, Result
 from oob.conformance.vectors import run_file
@@ -67,7 +67,7 @@ def device(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, 
     out_of_band = _ask(terminal, QUESTION)
     if out_of_band is None:
         raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
-    initiator_model(out_of_band, bytes)  # a tag that carries no secret is found before anybody is called
+    checked_model(out_of_band, bytes)  # what cannot be checked is found before anybody is called
     return _check(args, terminal, _way_to(args.address), out_of_band, _renewal(terminal))
 
 

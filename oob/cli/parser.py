@@ -177,7 +177,7 @@ def _device(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
             "examples:\n"
             "  oob device run --socket device.sock --name 'Lab printer' --listen 127.0.0.1:8444\n"
             "  oob device run --socket device.sock --model secret   prints the text of its QR code\n"
-            "  oob device run --socket device.sock --model compare  both screens show a number, both users say yes\n"
+            "  oob device run --socket device.sock --model compare   both screens show a number, both users say yes\n"
             "  oob device run --socket device.sock --press          begins with a new passcode\n"
             "Enter presses the device's button: it shows a new passcode, lets a new owner in, or arms a comparison."
         ),

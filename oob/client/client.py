@@ -180,11 +180,12 @@ class Client:
             return await expect(link, MessageType.HANDSHAKE, MESSAGE_WAIT)
         asking = asyncio.ensure_future(carried.confirm(model.show(self._clock()), name))
         reading = asyncio.ensure_future(expect(link, MessageType.HANDSHAKE, LIFETIME + MESSAGE_WAIT))
+        end = asyncio.get_running_loop().time() + LIFETIME
         try:
             await asyncio.wait({asking, reading}, return_when=asyncio.FIRST_COMPLETED, timeout=LIFETIME)
             if reading.done() and Error.decode(reading.result()):
                 return reading.result()  # the device's user said no: nobody needs to be asked here
-            await asyncio.wait({asking}, timeout=LIFETIME)
+            await asyncio.wait({asking}, timeout=end - asyncio.get_running_loop().time())
             if not asking.done() or not asking.result():
                 cause = "the user did not say that both numbers are the same"
                 raise AuthenticationError(cause, step="compare", remedy="Pair again, and look at both screens")

@@ -55,7 +55,7 @@ class Pairing:
 
         UsageError for a length outside 1 to 8,160.
         """
-        return PairingKey(self.key).export(label, context, length)
+        return PairingKey(self.key, self.mutual).export(label, context, length)
 
     def encode(self) -> bytes:
         """Return the CBOR map to be stored."""

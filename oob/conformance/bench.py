@@ -12,7 +12,7 @@ from oob.client import initiator_model
 from oob.conformance.result import NotApplicable
 from oob.cose import CoseKey
 from oob.crypto import Algorithm, Curve, EcdhKey, SigningKey
-from oob.errors import LinkBusy, LinkError, LinkTimeout, OobError, PeerError
+from oob.errors import LinkBusy, LinkError, LinkTimeout, OobError, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.handshake import METHODS, SUITES, Credential, Identity
 from oob.handshake.initiator import AwaitMessage2
@@ -223,8 +223,8 @@ class Bench:
         return Opening(identity, exchange, ephemeral, exchange.start(ephemeral, C_I))
 
     def model(self) -> InitiatorModel:
-        """Return the client's side of the model, for one session."""
-        return initiator_model(self.out_of_band, self.random)
+        """Return the client's side of the model, for one session. UsageError for one without cases."""
+        return checked_model(self.out_of_band, self.random)
 
     async def is_admitted(self) -> bool:
         """Whether a right message_1 is answered now. It costs no guess."""
@@ -251,3 +251,12 @@ class Bench:
             return opening.exchange.receive_2(message_2)
         except OobError as error:
             raise Fault(f"its message_2 is wrong: {error}") from error
+
+
+def checked_model(out_of_band: OutOfBand, random: Callable[[int], bytes]) -> InitiatorModel:
+    """Return the client's side of the model that the data are for; UsageError unless it is `passcode` or `secret`."""
+    model = initiator_model(out_of_band, random)
+    if model.model not in (Model.PASSCODE, Model.SECRET):
+        cause = f"there are no cases for the model {model.model.name.lower()}"
+        raise UsageError(cause, step="bootstrap", remedy="Give the device's passcode, or a tag that carries a secret")
+    return model

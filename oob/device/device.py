@@ -70,7 +70,8 @@ Confirm = Callable[[str, str], Awaitable[bool]]
 class _Met:
     """A client whose message_3 was right, with message_4 on its way to it.
 
-    `binds` says that a binding was signed, `id` is that of the pairing that it resumed, or None.
+    `binds` says that a binding was signed, `id` is that of the pairing that it resumed, or None, `consented` that it
+    may become an owner beside others.
     """
 
     channel: Channel = field(repr=False)
@@ -78,6 +79,7 @@ class _Met:
     key: PairingKey
     binds: bool
     id: bytes | None
+    consented: bool
 
 
 class Device:
@@ -116,6 +118,7 @@ class Device:
         self.certifier = Certifier(self.store, page, clock, report)
         self._issuers, self.random = issuers, random
         self._clock, self._report = clock, report
+        self._claimant: Link | None = None  # the one who is about to become the first owner
         self._turn = asyncio.Lock()  # one certificate at a time; handshakes do not wait for one another
 
     @property
@@ -164,6 +167,7 @@ class Device:
             self._tell("failed", f"an error inside: {type(error).__name__}")
             return OobError(f"an error inside: {type(error).__name__}", step="device")
         finally:
+            self._claimant = None if self._claimant is link else self._claimant
             await link.close()
         return None
 
@@ -220,6 +224,7 @@ class Device:
             await link.send(MessageType.HANDSHAKE, message_2)
             message_3 = await expect(link, MessageType.HANDSHAKE, MESSAGE_WAIT)
             attempt.begin()
+            consented = self._claim(link, attempt)
             self._tell("guess counted")
             claim = exchange.open(message_3)
             self._authorise(claim)
@@ -233,12 +238,16 @@ class Device:
         self._tell("bound" if exchange.binds else "met", claim.proof.strength)
         await link.send(MessageType.HANDSHAKE, message_4)
         id = exchange.model.pairing if isinstance(exchange.model, ResumedResponder) else None
-        return _Met(channel, claim, exchange.pairing_key(), exchange.binds, id)
+        return _Met(channel, claim, exchange.pairing_key(), exchange.binds, id, consented)
 
     def _attempts(self) -> dict[ResponderModel, Attempt]:
         """Return what can be had now, by model object; the one that is armed first. LockedOut if there is nothing."""
         attempts = []
-        secrets = {each.id: PairingKey(each.key).resumption_secret() for each in self.store.state.pairings if each.key}
+        secrets = {
+            each.id: PairingKey(each.key, mutual=True).resumption_secret()
+            for each in self.store.state.pairings
+            if each.key
+        }
         try:
             attempts.append(self.offer.attempt())
         except LockedOut:
@@ -252,6 +261,19 @@ class Device:
         """Return an ephemeral key, if there is a handshake to be had; the client learns that it was refused."""
         attempt.admit()
         return EcdhKey.generate(curve, self.random)
+
+    def _claim(self, link: Link, attempt: Attempt) -> bool:
+        """Return whether the client may become an owner beside others; let only one at a time become the first.
+
+        LockedOut while another client is about to: two bindings of one device would be in each other's way.
+        """
+        consented = self.offer.is_consented()
+        if consented or attempt.responder.model is Model.RESUMED:
+            return consented
+        if self._claimant is not None:
+            raise LockedOut("another client is pairing", step="message_3", remedy="Wait until that one is done")
+        self._claimant = link
+        return False
 
     def _authorise(self, claim: Claim) -> None:
         """Refuse an issuer that local policy does not know; nothing is signed then."""
@@ -285,11 +307,12 @@ class Device:
 
     async def _attend(self, link: Link, channel: Channel, id: bytes) -> None:
         """Answer requests until the client goes or its pairing ends."""
-        while any(each.id == id for each in self.store.state.pairings):
+        while self.owners.has(id):
             try:
                 record = await expect(link, MessageType.CHANNEL, REQUEST_WAIT)
             except LinkError:
                 return  # it has said all that it wanted
+            self.owners.require(id)  # another owner may have removed it while it thought
             request = decode_request(channel.open(record))
             answer = await self._answer(request, id)
             await link.send(MessageType.CHANNEL, channel.seal(answer.encode()))
@@ -335,6 +358,7 @@ class Device:
     def _take_owner(self, met: _Met, context: SessionContext, root: bytes | None) -> Owner:
         """Check that `root` is the one whose hash was bound, and make the client an owner, the one who counts."""
         check_root(context, root)
+        self._require_entitled(met)
         proof, session = met.claim.proof, met.claim.client.thumbprint()
         owner = Owner(context.encode(), session, proof.model.name.lower(), proof.strength, root or b"")
         pairings = self.store.state.pairings
@@ -347,6 +371,13 @@ class Device:
         self.certifier.outdate()
         self._tell("owned")
         return owner
+
+    def _require_entitled(self, met: _Met) -> None:
+        """Look once more, at the moment that counts: of two clients that came at one time, one becomes an owner."""
+        if met.id is not None:
+            self.owners.require(met.id)
+        elif self.store.state.pairings and not met.consented:
+            raise AuthenticationError("another client became the owner meanwhile", step="channel")
 
     def _tell(self, step: str, detail: str = "") -> None:
         self._report(Progress("device", step, detail))

@@ -74,9 +74,14 @@ class Offer:
             remedy = "Press its button, let an owner invite, or reset it"
             raise AuthenticationError("the device has an owner", step="message_1", remedy=remedy)
 
+    def is_consented(self) -> bool:
+        """Whether somebody at the device, or an owner, lets a client in now; else it must be the first one."""
+        return self._is_pressed(PRESS_WINDOW)
+
     def attempt(self) -> Attempt:
         """Return one handshake. Raises LockedOut if there is nothing to pair by."""
-        return Attempt(self._responder(), self._admit, succeed=self._use_up)
+        # At message_3 once more: meanwhile another client may have used the press up, or become the first owner.
+        return Attempt(self._responder(), self._admit, self.require_armed, self._use_up)
 
     def out_of_band(self) -> Passcode | Bootstrap:
         """Return what a person carries to the client: digits to type, or the content of a QR code. It may be secret.
@@ -138,6 +143,10 @@ class PasscodeOffer(Offer):
             raise LockedOut("the code was shown for too long", step="message_1", remedy="Let the device show a new one")
         self._guesses().begin(int(self._clock()))
 
+    def is_consented(self) -> bool:
+        """Whether a code that only the screen shows lets the client in: always, since a press showed it."""
+        return True
+
     def attempt(self) -> Attempt:
         """Return one handshake under the code of now. LockedOut if none is armed."""
         code = self._passcode()
@@ -176,6 +185,14 @@ class PrintedPasscodeOffer(PasscodeOffer):
     """
 
     code = Code.PRINTED
+
+    def is_consented(self) -> bool:
+        """Whether somebody pressed: what is printed lets nobody in by itself."""
+        return Offer.is_consented(self)
+
+    def _begin(self, code: Passcode) -> None:
+        Offer.require_armed(self)
+        super()._begin(code)
 
     def _prepare(self) -> None:
         guesses = self._store.state.guesses
@@ -236,6 +253,7 @@ class DynamicSecretOffer(Offer):
         return Attempt(SecretResponder(secret, dynamic=True), self._admit, lambda: self._burn(secret), self._use_up)
 
     def _burn(self, secret: bytes) -> None:
+        self.require_armed()
         if self._fresh != secret:
             raise LockedOut("the tap is used up", step="message_3", remedy="Tap the device again")
         self._fresh = None
@@ -250,6 +268,14 @@ class CompareOffer(Offer):
         """Raise LockedOut unless somebody pressed, within 2 minutes, and nobody was answered since."""
         if not self._is_pressed(PRESS_WINDOW):
             raise LockedOut("nobody pressed the device's button", step="message_1", remedy="Press it, then pair")
+
+    def is_consented(self) -> bool:
+        """Whether the press of this arming lets the client in: always."""
+        return True
+
+    def attempt(self) -> Attempt:
+        """Return one handshake, which spends the arming at message_1."""
+        return Attempt(self._responder(), self._admit)
 
     def _admit(self) -> None:
         # Only ever in memory: a device that restarts is not armed.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from oob.binding.management import MAX_LABEL, Done, Invite, List, Listed, Listing, Remove, Rename, Request
 from oob.device.offer import Offer
 from oob.device.state import DeviceStore, Paired
-from oob.errors import UsageError
+from oob.errors import AuthenticationError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,17 @@ class Owners:
         left = tuple([each for each in self.store.state.pairings if each.id != id])
         self.store.update(pairings=left, **({} if left else {"owner": None, "certificate": None}))
 
+    def has(self, id: bytes) -> bool:
+        """Whether there is a pairing with this id."""
+        return any(each.id == id for each in self.store.state.pairings)
+
+    def require(self, id: bytes) -> None:
+        """Raise AuthenticationError unless the pairing with this id is in force."""
+        if not self.has(id):
+            raise AuthenticationError("the pairing has ended", step="channel", remedy="Pair with the device anew")
+
     def _require(self, id: bytes) -> None:
-        if not any(each.id == id for each in self.store.state.pairings):
+        if not self.has(id):
             raise UsageError("the device has no such pairing", step="channel", remedy="List its pairings")
 
 

@@ -72,7 +72,7 @@ async def test_both_ends_export_the_same_key(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         pairing = await on.pair()
         (paired,) = on.device.store.state.pairings
-        assert pairing.export("app", b"c", 40) == PairingKey(paired.key).export("app", b"c", 40)
+        assert pairing.export("app", b"c", 40) == PairingKey(paired.key, mutual=True).export("app", b"c", 40)
         assert pairing.export("app", b"d", 40) != pairing.export("app", b"c", 40)
 
 

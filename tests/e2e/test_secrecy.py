@@ -90,7 +90,7 @@ async def test_no_repr_and_no_error(tmp_path: Path, model: Model) -> None:
     found = secrets_of(tmp_path) | {
         "session key": forms(pairing.session_key),
         "pairing key": forms(pairing.key),
-        "resumption secret": forms(PairingKey(pairing.key).resumption_secret()),
+        "resumption secret": forms(PairingKey(pairing.key, mutual=True).resumption_secret()),
         "exported key": forms(pairing.export("app", b"", 32)),
     }
     text = "\n".join(shown)

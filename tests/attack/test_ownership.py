@@ -1,0 +1,129 @@
+"""Who becomes an owner, and for how long: two clients that come at the same time, and one that was removed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from oob.binding import Proceed
+from oob.binding.management import Invite
+from oob.client import Client, Pairing
+from oob.client.client import _resuming
+from oob.device import Device
+from oob.device.offer import Offer
+from oob.device.owners import Owners
+from oob.errors import AuthenticationError, OobError
+from oob.framing.gatt import MessageType
+from oob.pairing import Model
+from oob.transport.memory import MemoryListener
+from tests.e2e.stage import Stage, stage
+
+
+@asynccontextmanager
+async def second_listener(on: Stage) -> AsyncIterator[MemoryListener]:
+    other = MemoryListener()
+    await other.start()
+    serving = asyncio.create_task(on.device.serve(other))
+    try:
+        yield other
+    finally:
+        await other.close()
+        await serving
+
+
+async def race(on: Stage, tmp_path: Path) -> list[Pairing | BaseException]:
+    """Have two clients pair by one label at the same time, over two listeners."""
+    carried, second = on.device.offer.out_of_band(), Client(on.switch.url, on.root, tmp_path / "second")
+    async with second_listener(on) as other:
+        links = [await on.connect(), await other.connect()]
+        clients = (on.client, second)
+        trying = [each.pair(link, carried, names=("lamp",)) for each, link in zip(clients, links, strict=True)]
+        outcomes = await asyncio.gather(*trying, return_exceptions=True)
+        for link in links:
+            await link.close()
+    second.close()
+    return outcomes
+
+
+@pytest.mark.parametrize("pressed", [True, False])
+@pytest.mark.parametrize("defended", [True, False])
+async def test_two_clients_by_one_label(
+    tmp_path: Path, pressed: bool, defended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the two becomes the first owner, or uses the press up.
+
+    Defences: device/device.py, `_claim` and `_require_entitled`; device/offer.py, Offer.attempt: `require_armed` at
+    message_3, too.
+    """
+    if not defended:
+        monkeypatch.setattr(Device, "_claim", lambda self, link, attempt: True)
+        monkeypatch.setattr(Device, "_require_entitled", lambda self, met: None)
+        monkeypatch.setattr(Offer, "_use_up", lambda self: {})
+    async with stage(tmp_path, model=Model.SECRET) as on:
+        if pressed:
+            first = on.client
+            await on.pair()
+            on.client = Client(on.switch.url, on.root, tmp_path / "third", report=on.report)
+            on.device.offer.press()
+            first.close()
+        before = len(on.device.store.state.pairings)
+        outcomes = await race(on, tmp_path)
+        paired = [each for each in outcomes if isinstance(each, Pairing)]
+        assert len(on.device.store.state.pairings) - before == (1 if defended else 2)
+        assert len(paired) == 1 or not defended
+        assert all(isinstance(each, OobError | Pairing) for each in outcomes)
+
+
+@pytest.mark.parametrize("defended", [True, False])
+async def test_a_removed_owner_does_not_ask_once_more(
+    tmp_path: Path, defended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its channel was open when another owner removed it. Defence: device/device.py, `_attend`: Owners.require."""
+    if not defended:
+        monkeypatch.setattr(Owners, "require", lambda self, id: None)
+    async with stage(tmp_path, model=Model.SECRET) as on:
+        pairing = await on.pair()
+        link = await on.connect()
+        device = await on.client.resume(link, pairing)
+        (own,) = await device.pairings()
+        on.device.owners.remove(own.id)
+        if defended:
+            with pytest.raises(OobError):
+                await device.invite()
+        else:
+            await device.invite()
+        assert ("device", "refused") in on.steps or not defended
+        await link.close()
+
+
+async def test_a_removed_owner_gets_no_new_certificate(tmp_path: Path) -> None:
+    """Removed between message_4 and `proceed`. Defence: device/device.py, `_require_entitled`."""
+    async with stage(tmp_path) as on:
+        pairing = await on.pair()
+        key, identity = on.client._session_key()
+        session = await on.client.issuer.open_session(key, names=("lamp",))
+        link = await on.connect()
+        agreement = await on.client._run(link, identity, _resuming(pairing), session.context, None)
+        await on.client.issuer.submit(session, agreement.binding)
+        on.device.owners.remove(on.device.store.state.pairings[0].id)
+        await link.send(MessageType.CHANNEL, agreement.channel.seal(Proceed(on.root).encode()))
+        await link.receive(10)
+        await on.until(("device", "refused"))
+        assert (on.device.store.state.pairings, on.device.store.state.owner) == ((), None)
+        await link.close()
+
+
+async def test_an_invitation_of_a_stranger(tmp_path: Path) -> None:
+    """Owners are told apart by their channel: a request of somebody else is not even read."""
+    async with stage(tmp_path, model=Model.SECRET) as on:
+        pairing = await on.pair()
+        link = await on.connect()
+        await on.client.resume(link, pairing)
+        await link.send(MessageType.CHANNEL, Invite().encode())
+        with pytest.raises(OobError):
+            await link.receive(5)
+        with pytest.raises(AuthenticationError):
+            on.device.offer.require_armed()
+        await link.close()
