@@ -9,7 +9,7 @@ from typing import Any
 from oob import cbor
 from oob.binding.context import utf8_length
 from oob.binding.records import Ready, Unable, decode_record
-from oob.errors import PeerError
+from oob.errors import PeerError, UsageError
 
 ID_LENGTH = 32
 MAX_LABEL = 64
@@ -36,10 +36,19 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Client to device: call the pairing with this id (32 bytes) by this label, at most 64 bytes, printable."""
+    """Client to device: call the pairing with this id (32 bytes) by this label, at most 64 bytes, printable.
+
+    UsageError for another id or label.
+    """
 
     id: bytes
     label: str
+
+    def __post_init__(self) -> None:
+        """Check both."""
+        _check_id(self.id)
+        if not _is_label(self.label):
+            raise UsageError(f"a label is printable and has at most {MAX_LABEL} bytes", step="label")
 
     def encode(self) -> bytes:
         """Return the CBOR array."""
@@ -48,9 +57,13 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Client to device: end the pairing with this id (32 bytes); one's own is to unpair."""
+    """Client to device: end the pairing with this id (32 bytes, else UsageError); one's own is to unpair."""
 
     id: bytes
+
+    def __post_init__(self) -> None:
+        """Check it."""
+        _check_id(self.id)
 
     def encode(self) -> bytes:
         """Return the CBOR array."""
@@ -148,3 +161,8 @@ def _listed(row: Any) -> Listed:  # noqa: ANN401
 
 def _is_label(text: str) -> bool:
     return text.isprintable() and utf8_length(text) <= MAX_LABEL  # people are shown it
+
+
+def _check_id(id: bytes) -> None:
+    if len(id) != ID_LENGTH:
+        raise UsageError(f"the id of a pairing has {ID_LENGTH} bytes", step="id")

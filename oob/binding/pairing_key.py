@@ -37,8 +37,10 @@ class PairingKey:
     def export(self, label: str, context: bytes, length: int) -> bytes:
         """Return `length` bytes for an application: the same at both ends for the same label and context.
 
-        UsageError for a length outside 1 to 8,160.
+        UsageError for a length outside 1 to 8,160, or a label that is not Unicode.
         """
+        if any("\ud800" <= each <= "\udfff" for each in label):
+            raise UsageError("the label of an exported key is not Unicode", step="export")
         if not 0 < length <= MAX_EXPORT:
             raise UsageError(f"an exported key has 1 to {MAX_EXPORT} bytes", step="export")
         return self._expand("oob-1 export", label, context, length)

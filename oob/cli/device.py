@@ -31,7 +31,7 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
             page,
             model=model,
             printed=True if args.printed else None,
-            confirm=lambda number, who: keyboard.confirm(f"Does the client ({who}) show {number} ?"),
+            confirm=lambda number, who: keyboard.confirm(f"{number}: does the client show this number, too? ({who})"),
             issuers=args.allow_issuer,
             report=terminal.event,
         )

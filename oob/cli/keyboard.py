@@ -10,7 +10,7 @@ from oob.cli.terminal import Terminal
 
 
 class Keyboard:
-    """Takes each line on a terminal as a press, unless a question waits for it."""
+    """Takes each empty line on a terminal as a press, unless a question waits for it."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -48,8 +48,8 @@ class Keyboard:
                 loop.remove_reader(stdin)  # Ctrl-D
             elif self._question is not None and not self._question.done():
                 self._question.set_result(line.decode(errors="replace"))
-            else:
-                press()
+            elif not line.strip():
+                press()  # and no answer that comes too late is taken for one
 
         loop.add_reader(stdin, on_input)
         try:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from oob.binding.management import Listed
-from oob.cli.pair import read_root
+from oob.cli.pair import read_root, read_token
 from oob.cli.terminal import Terminal
 from oob.client import Client, Pairing, PairingStore, Resumed, reach
 from oob.errors import UsageError
@@ -26,8 +26,12 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     """Reach the device, do what was asked, and let it go."""
     pairing = _chosen(PairingStore(private_directory(args.state)).all(), args.device)
     async with AsyncExitStack() as stack:
-        client = Client(pairing.issuer, read_root(args.root), args.state, report=terminal.progress)
+        token = read_token(getattr(args, "token_file", None))
+        client = Client(pairing.issuer, read_root(args.root), args.state, token=token, report=terminal.progress)
         stack.callback(client.close)
+        if args.verb == "forget":
+            await client.forget(pairing)
+            return 0
         link = await _link(args)
         stack.push_async_callback(link.close)
         if args.verb == "unpair":
@@ -88,7 +92,10 @@ async def _link(args: argparse.Namespace) -> Link:
 
 def _chosen(pairings: list[Pairing], wanted: str | None) -> Pairing:
     """Return the one pairing that is meant, by the head of its key or by the name of the device. UsageError if none."""
-    found = [each for each in pairings if wanted is None or wanted in (each.name, each.device.hex()[: len(wanted)])]
+    kept = {each.device: each for each in sorted(pairings, key=lambda each: each.status == "ready")}  # before attempts
+    found = [
+        each for each in kept.values() if wanted is None or wanted in (each.name, each.device.hex()[: len(wanted)])
+    ]
     if len(found) != 1:
         cause = "no such device is paired here" if not found else "several paired devices are meant"
         raise UsageError(

@@ -34,7 +34,7 @@ async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) ->
         raise UsageError("somebody must compare the numbers", step="compare", remedy="Run it in a terminal")
 
     async def confirm(number: str, name: str) -> bool:
-        return await keyboard.confirm(f"Does {name or 'the device'} show {number} ?")
+        return await keyboard.confirm(f"{number}: does {name or 'the device'} show this number, too?")
 
     with keyboard.listening(lambda: None):
         return await _run(args, terminal, root, Comparison(confirm))
@@ -46,7 +46,7 @@ async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, carrie
         carried,
         issuer=args.issuer,
         root=root,
-        token=read(args.token_file).decode("ascii", "replace").strip() if args.token_file else "",
+        token=read_token(args.token_file),
         directory=private_directory(args.state),  # before anybody is called who would wait for us
         names=tuple(args.name),
         address=args.address,
@@ -67,6 +67,11 @@ def read_root(path: Path) -> bytes:
         return ssl.PEM_cert_to_DER_cert(data.decode("ascii")) if data.lstrip().startswith(b"-----") else data
     except ValueError as error:
         raise UsageError(f"{path} is not a certificate", step="root", remedy="Use root.pem of the issuer") from error
+
+
+def read_token(path: Path | None) -> str:
+    """Return the enrolment token in `path`, "" without one. Raises StorageError."""
+    return read(path).decode("ascii", "replace").strip() if path else ""
 
 
 async def _look(pairing: Pairing, root: bytes, terminal: Terminal) -> bool:

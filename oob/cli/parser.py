@@ -145,6 +145,7 @@ def _owner(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
             each.add_argument("label", metavar="LABEL", help="at most 64 bytes")
         if verb == "renew":
             each.add_argument("--name", action="append", default=[], metavar="LABEL", help="wish for this name")
+            each.add_argument("--token-file", type=Path, metavar="FILE", help="the issuer's enrolment token")
         each.add_argument("--device", metavar="NAME", help="which one, where several are paired here: name or key")
         each.add_argument("--root", required=True, type=Path, metavar="FILE", help="the issuer's root certificate")
         each.add_argument("--socket", type=Path, metavar="PATH", help="reach a device on this machine")
@@ -163,6 +164,7 @@ _OWNER_VERBS = {
     "renew": "get it a new certificate",
     "reset": "end all its pairings",
     "unpair": "end this machine's pairing, there and here",
+    "forget": "end this machine's pairing here and at the issuer, without the device",
 }
 
 

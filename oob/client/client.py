@@ -109,7 +109,8 @@ class Client:
         AuthenticationError when the device does not know the pairing any more, or is another one.
         """
         _, identity = self._session_key()
-        return Resumed(link, await self._run(link, identity, _resuming(pairing), None, None))
+        agreement = await self._run(link, identity, _resuming(pairing), None, None)
+        return Resumed(link, agreement, lambda ready: _checked(ready, pairing))
 
     async def renew(self, link: Link, pairing: Pairing, *, names: tuple[str, ...] = ()) -> Pairing:
         """Bind a paired device to a new session, without passcode or tag, and see its new certificate through.

@@ -25,7 +25,7 @@ class Entries:
 
     def __init__(self, directory: Path, key: bytes) -> None:
         self._path = private_directory(directory / DIRECTORY) / FILE
-        self._key, self._accounts = self._load(key)
+        self._key, _ = self._load(key)
 
     def check(self, passcode: Passcode) -> None:
         """Raise LockedOut when 3 entries of the code have failed."""
@@ -45,13 +45,13 @@ class Entries:
         self._store({})
 
     def _account(self, passcode: Passcode) -> Entry:
-        return self._accounts.get(self._name(passcode), Entry())
+        return self._read().get(self._name(passcode), Entry())
 
     def _name(self, passcode: Passcode) -> bytes:
         return hmac_sha256(self._key, passcode.digits.encode())[:MAC_LENGTH]
 
     def _change(self, passcode: Passcode, entry: Entry) -> None:
-        accounts = {name: each for name, each in self._accounts.items() if name != self._name(passcode)}
+        accounts = {name: each for name, each in self._read().items() if name != self._name(passcode)}
         if entry.spent:
             accounts[self._name(passcode)] = entry
         self._store(dict(list(accounts.items())[-MAX_ENTRIES:]))
@@ -59,7 +59,11 @@ class Entries:
     def _store(self, accounts: dict[bytes, Entry]) -> None:
         rows = [[name, entry.spent] for name, entry in accounts.items()]
         write_atomic(self._path, cbor.encode([self._key, rows]))
-        self._accounts = accounts
+
+    def _read(self) -> dict[bytes, Entry]:
+        """Return what is on the disk now: another client of the same directory counts there, too."""
+        self._key, accounts = self._load(self._key)
+        return accounts
 
     def _load(self, key: bytes) -> tuple[bytes, dict[bytes, Entry]]:
         data = find(self._path)

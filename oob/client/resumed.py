@@ -1,5 +1,6 @@
 """A paired device, reached again: what its owner may ask of it through the protected channel."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -34,9 +35,9 @@ class Resumed:
     UsageError where the device cannot do it.
     """
 
-    def __init__(self, link: Link, agreement: Agreement) -> None:
+    def __init__(self, link: Link, agreement: Agreement, check: Callable[[Ready], Ready]) -> None:
         self.agreement = agreement
-        self._link, self._channel = link, agreement.channel
+        self._link, self._channel, self._check = link, agreement.channel, check
 
     async def __aenter__(self) -> Self:
         """Return the connection itself."""
@@ -49,10 +50,13 @@ class Resumed:
         await self._link.close()
 
     async def status(self) -> Ready:
-        """Return where the device's page is and under which certificate; IssuanceError if it has none."""
+        """Return where the device's page is and under which certificate.
+
+        IssuanceError if it has none, PeerError if it is not under a name of this pairing: it is another owner's then.
+        """
         answer = await self._ask(Status())
         if isinstance(answer, Ready):
-            return answer
+            return self._check(answer)
         raise _unexpected(answer)
 
     async def pairings(self) -> tuple[Listed, ...]:

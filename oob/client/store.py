@@ -1,7 +1,7 @@
 """What a client must not forget: each pairing, from the moment that the device's binding verified.
 
 One file a device, named by the thumbprint of its key, replaced as a whole; an attempt has a file of its own until the
-issuer accepts its binding.
+device has its certificate.
 """
 
 from dataclasses import Field, dataclass, field, fields, replace
@@ -100,8 +100,8 @@ class PairingStore:
         """Store `pairing` with these changes, durably before this returns. Raises StorageError."""
         pairing = replace(pairing, **changes)
         device = pairing.device.hex()
-        attempt = self._directory / f"{device}.agreed.cbor"
-        if pairing.status == "agreed":  # beside the pairing in force, which it replaces once the issuer took it
+        attempt = self._directory / f"{device}.attempt.cbor"
+        if pairing.status != "ready":  # beside the pairing in force, by which the device knows us until the new one is
             write_atomic(attempt, pairing.encode())
         else:
             write_atomic(self._directory / f"{device}.cbor", pairing.encode())
@@ -110,7 +110,7 @@ class PairingStore:
 
     def forget(self, pairing: Pairing) -> None:
         """Forget a device. Raises StorageError."""
-        remove(self._directory / f"{pairing.device.hex()}.agreed.cbor")
+        remove(self._directory / f"{pairing.device.hex()}.attempt.cbor")
         remove(self._directory / f"{pairing.device.hex()}.cbor")
 
     def all(self) -> list[Pairing]:

@@ -13,6 +13,9 @@ from oob.issuance import AcmeClient, Certificate, TlsKey, tls_context
 from oob.progress import Progress, Report
 from oob.transport.link import finish
 
+MAX_ROOT = 4096
+"""Bytes of a root certificate in DER, so that the state of a device always fits its file."""
+
 
 class Page(Protocol):
     """Whatever serves HTTPS on the device."""
@@ -60,10 +63,23 @@ class Certifier:
         """Get a certificate for the names that were bound, keep it with its key, and serve the page under it."""
         context = SessionContext.decode(owner.context)
         certificate, tls_pem = await self.obtain(context, owner.root)
+        self._require_current(owner)
         self._store.update(certificate=tls_pem)
         self.certificate = certificate
         self._tell("certificate", ", ".join(certificate.names))
-        return await self._publish(tls_pem, certificate.names)
+        ready = await self._publish(tls_pem, certificate.names)
+        try:
+            self._require_current(owner)
+        except IssuanceError:
+            await self._page.withdraw()
+            raise
+        return ready
+
+    def _require_current(self, owner: Owner) -> None:
+        """Raise IssuanceError if another owner, or nobody, counts by now: an issuance takes its time."""
+        if self._store.state.owner is not owner:
+            self._ready = self.certificate = None
+            raise IssuanceError("the device changed hands meanwhile", step="certificate", remedy="Pair with it anew")
 
     async def obtain(self, context: SessionContext, root: bytes) -> tuple[Certificate, bytes]:
         """Return a certificate of the issuer, and its fresh TLS key and chain in PEM. Raises IssuanceError."""
@@ -112,6 +128,8 @@ def check_root(context: SessionContext, root: bytes | None) -> None:
         raise IssuanceError(cause, step="channel", remedy="Use a local issuer")
     if not equal(Hash.SHA256.digest(root), context.root_hash):
         raise AuthenticationError("the issuer's root is not the one that was bound", step="channel")
+    if len(root) > MAX_ROOT:
+        raise IssuanceError(f"the issuer's root has {len(root)} bytes, at most {MAX_ROOT} are kept", step="channel")
     tls_context(root)  # nothing is kept that is no certificate
 
 

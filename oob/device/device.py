@@ -63,7 +63,10 @@ C_R = b"\x01"
 
 
 Confirm = Callable[[str, str], Awaitable[bool]]
-"""Shows the number "123 456" with the name of the one who pairs, and returns whether the user says it is the same."""
+"""Shows the number "123 456", and returns whether the user says that the client shows it, too.
+
+Beside it stands what the client calls its origin, printable and short: whoever pairs may say so, and it proves nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class _Met:
     """A client whose message_3 was right, with message_4 on its way to it.
 
     `binds` says that a binding was signed, `id` is that of the pairing that it resumed, or None, `consented` that it
-    may become an owner beside others.
+    may become an owner beside others, `resets` how often the device had been reset by then.
     """
 
     channel: Channel = field(repr=False)
@@ -80,6 +83,7 @@ class _Met:
     binds: bool
     id: bytes | None
     consented: bool
+    resets: int
 
 
 class Device:
@@ -118,6 +122,7 @@ class Device:
         self.certifier = Certifier(self.store, page, clock, report)
         self._issuers, self.random = issuers, random
         self._clock, self._report = clock, report
+        self._resets = 0
         self._claimant: Link | None = None  # the one who is about to become the first owner
         self._turn = asyncio.Lock()  # one certificate at a time; handshakes do not wait for one another
 
@@ -156,8 +161,7 @@ class Device:
         try:
             met = await self._meet(link)
             if met.binds and met.claim.context is not None:
-                async with self._turn:
-                    await self._issue(link, met, met.claim.context)
+                await self._issue(link, met, met.claim.context)
             if met.id is not None:
                 await self._attend(link, met.channel, met.id)
         except OobError as error:
@@ -187,7 +191,8 @@ class Device:
         delay = RETRY
         while True:
             try:
-                return await self.start()
+                async with self._turn:
+                    return await self.start()
             except OobError as error:
                 self._tell("not resumed", str(error))
             except Exception as error:  # as in `serve_link`: what is stored came from a client
@@ -202,6 +207,7 @@ class Device:
         """
         owner = self.store.state.owner
         self.store.update(pairings=(), owner=None, certificate=None)
+        self._resets += 1
         self._tell("reset")
         await self.certifier.end(owner)
 
@@ -238,7 +244,7 @@ class Device:
         self._tell("bound" if exchange.binds else "met", claim.proof.strength)
         await link.send(MessageType.HANDSHAKE, message_4)
         id = exchange.model.pairing if isinstance(exchange.model, ResumedResponder) else None
-        return _Met(channel, claim, exchange.pairing_key(), exchange.binds, id, consented)
+        return _Met(channel, claim, exchange.pairing_key(), exchange.binds, id, consented, self._resets)
 
     def _attempts(self) -> dict[ResponderModel, Attempt]:
         """Return what can be had now, by model object; the one that is armed first. LockedOut if there is nothing."""
@@ -285,7 +291,7 @@ class Device:
         if not isinstance(model, CompareResponder) or self._confirm_number is None:
             return
         number = model.show(self._clock())
-        who = (claim.context.origin or claim.context.issuer) if claim.context is not None else ""
+        who = label_of(claim.context.origin or claim.context.issuer) if claim.context is not None else ""
         try:
             async with asyncio.timeout(LIFETIME):
                 agreed = await self._confirm_number(number, who)
@@ -330,7 +336,7 @@ class Device:
                 case Remove():
                     owner = self.store.state.owner
                     self.owners.remove(request.id)
-                    if not self.store.state.pairings:
+                    if self.store.state.owner is None:
                         await self.certifier.end(owner)
                     return Done()
             return self.owners.obey(request, id)
@@ -345,7 +351,8 @@ class Device:
         if not isinstance(record, Proceed):
             raise PeerError("a record that was not awaited", step="channel")
         try:
-            ready = await self.certifier.certify(self._take_owner(met, context, record.root))
+            async with self._turn:
+                ready = await self.certifier.certify(self._take_owner(met, context, record.root))
         except OobError as error:
             problem = error.problem if isinstance(error, IssuanceError) else ""
             unable = Unable(error.step or "certificate", error.cause, problem)
@@ -360,7 +367,8 @@ class Device:
         check_root(context, root)
         self._require_entitled(met)
         proof, session = met.claim.proof, met.claim.client.thumbprint()
-        owner = Owner(context.encode(), session, proof.model.name.lower(), proof.strength, root or b"")
+        id = session if met.id is None else met.id
+        owner = Owner(context.encode(), session, proof.model.name.lower(), proof.strength, root or b"", id)
         pairings = self.store.state.pairings
         if met.id is None:
             key = met.key.prk if proof.mutual else b""
@@ -374,6 +382,8 @@ class Device:
 
     def _require_entitled(self, met: _Met) -> None:
         """Look once more, at the moment that counts: of two clients that came at one time, one becomes an owner."""
+        if met.resets != self._resets:
+            raise AuthenticationError("the device was reset meanwhile", step="channel", remedy="Pair with it anew")
         if met.id is not None:
             self.owners.require(met.id)
         elif self.store.state.pairings and not met.consented:

@@ -104,7 +104,9 @@ class Offer:
         return {}
 
     def _is_pressed(self, window: float) -> bool:
-        return self._pressed_at is not None and 0 <= self._clock() - self._pressed_at <= window
+        if self._pressed_at is not None and not 0 <= self._clock() - self._pressed_at <= window:
+            self._pressed_at = None  # for good: a clock that is set back opens nothing again
+        return self._pressed_at is not None
 
     def _bootstrap(self, model: Model, secret: bytes | None, *, dynamic: bool = False) -> Bootstrap:
         credential = self._store.identity.credential
@@ -235,19 +237,25 @@ class SecretOffer(Offer):
 
 
 class DynamicSecretOffer(Offer):
-    """A secret of 128 bits that the device makes for each tap or each QR code on its screen; it is never stored."""
+    """A secret of 128 bits that the device makes for each tap or each QR code on its screen, good for 2 minutes.
+
+    It is never stored.
+    """
 
     model = Model.SECRET
     _fresh: bytes | None = None
+    _made_at = 0.0
 
     def out_of_band(self) -> Bootstrap:
         """Make a new secret, which alone is good from now on, for one try at message_3."""
         secret = self._fresh = self._random(SECRET_LENGTH)
+        self._made_at = self._clock()
         return self._bootstrap(self.model, secret, dynamic=True)
 
     def attempt(self) -> Attempt:
         """Return one handshake. LockedOut unless there was a tap."""
-        if self._fresh is None:
+        if self._fresh is None or not 0 <= self._clock() - self._made_at <= PRESS_WINDOW:
+            self._fresh = None
             raise LockedOut("nobody has tapped the device", step="message_1", remedy="Tap it, or scan its screen")
         secret = self._fresh
         return Attempt(SecretResponder(secret, dynamic=True), self._admit, lambda: self._burn(secret), self._use_up)

@@ -37,10 +37,15 @@ class Owners:
         return Listing(tuple([Listed(p.id, p.label, p.model, p.strength, p.id == asking) for p in pairings]))
 
     def remove(self, id: bytes) -> None:
-        """End a pairing; the last one takes owner and certificate with it. UsageError if there is none with this id."""
+        """End a pairing, and with it the certificate that was got for it. UsageError if there is none with this id.
+
+        The other owners have to get one of their own: the binding of this one is its client's to withdraw.
+        """
         self._require(id)
-        left = tuple([each for each in self.store.state.pairings if each.id != id])
-        self.store.update(pairings=left, **({} if left else {"owner": None, "certificate": None}))
+        state = self.store.state
+        left = tuple([each for each in state.pairings if each.id != id])
+        gone = not left or (state.owner is not None and state.owner.id == id)
+        self.store.update(pairings=left, **({"owner": None, "certificate": None} if gone else {}))
 
     def has(self, id: bytes) -> bool:
         """Whether there is a pairing with this id."""

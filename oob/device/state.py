@@ -42,8 +42,8 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom the certificate was got for: `context` is the session context as received, `session` the thumbprint of the
-    session key, 32 bytes.
+    """Whom the certificate was got for: `id` is that of the pairing, `context` the session context as received,
+    `session` the thumbprint of the session key, 32 bytes.
 
     `root` is the issuer's root certificate in DER, empty before the client brought it.
     """
@@ -53,6 +53,7 @@ class Owner:
     model: str
     strength: str
     root: bytes = b""
+    id: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

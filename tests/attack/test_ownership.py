@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from oob.binding import Proceed
+from oob.binding import Proceed, SessionContext
 from oob.binding.management import Invite
 from oob.client import Client, Pairing
-from oob.client.client import _resuming
+from oob.client.client import _paired, _resuming
 from oob.device import Device
 from oob.device.offer import Offer
 from oob.device.owners import Owners
 from oob.errors import AuthenticationError, OobError
 from oob.framing.gatt import MessageType
+from oob.issuance import Certificate
 from oob.pairing import Model
 from oob.transport.memory import MemoryListener
 from tests.e2e.stage import Stage, stage
@@ -70,6 +71,7 @@ async def test_two_clients_by_one_label(
             first.close()
         before = len(on.device.store.state.pairings)
         outcomes = await race(on, tmp_path)
+        on.client.close()
         paired = [each for each in outcomes if isinstance(each, Pairing)]
         assert len(on.device.store.state.pairings) - before == (1 if defended else 2)
         assert len(paired) == 1 or not defended
@@ -127,3 +129,54 @@ async def test_an_invitation_of_a_stranger(tmp_path: Path) -> None:
         with pytest.raises(AuthenticationError):
             on.device.offer.require_armed()
         await link.close()
+
+
+async def test_a_reset_is_not_undone_by_an_issuance_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defence: device/certifier.py, `_require_current`."""
+    async with stage(tmp_path) as on:
+        genuine, got, waiting = on.device.certifier.obtain, asyncio.Event(), asyncio.Event()
+
+        async def slow(context: SessionContext, root: bytes) -> tuple[Certificate, bytes]:
+            obtained = await genuine(context, root)
+            got.set()
+            await waiting.wait()
+            return obtained
+
+        monkeypatch.setattr(on.device.certifier, "obtain", slow)
+        trying = asyncio.create_task(on.fail())
+        await got.wait()
+        await on.device.reset()
+        waiting.set()
+        assert "changed hands" in str(await trying)
+        state = on.device.store.state
+        assert (state.pairings, state.owner, state.certificate) == ((), None, None)
+
+
+async def test_a_client_from_before_a_reset_does_not_become_an_owner(tmp_path: Path) -> None:
+    """Defence: device/device.py, `_require_entitled`."""
+    async with stage(tmp_path) as on:
+        link, session, agreement = await on.agree()
+        await on.client.issuer.submit(session, agreement.binding)
+        await on.device.reset()
+        await link.send(MessageType.CHANNEL, agreement.channel.seal(Proceed(on.root).encode()))
+        await link.receive(10)
+        assert (on.device.store.state.pairings, on.device.store.state.owner) == ((), None)
+        await link.close()
+
+
+async def test_a_pairing_that_broke_off_leaves_the_former_one_in_force(tmp_path: Path) -> None:
+    """The device knows the client by the former key until it took the new one. Defence: client/store.py, `save`."""
+    async with stage(tmp_path) as on:
+        first = await on.pair()
+        on.device.offer.press()
+        link, session, agreement = await on.agree()
+        again = _paired(agreement, session.key, session)  # type: ignore[arg-type]
+        on.client.store.save(again)
+        on.client.store.save(again, status="bound")
+        await link.close()
+        kept = [each for each in on.client.store.all() if each.status == "ready"]
+        assert kept == [first]
+        await on.until(("device", "failed"))
+        link = await on.connect()
+        async with await on.client.resume(link, kept[0]) as device:
+            assert len(await device.pairings()) == 1

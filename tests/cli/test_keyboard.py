@@ -36,6 +36,14 @@ async def test_a_question_waits_for_its_answer(typed: int, line: bytes, agreed: 
         await asyncio.wait_for(presses.wait(), 5)
 
 
+async def test_an_answer_that_comes_too_late_is_no_press(typed: int) -> None:
+    presses: list[None] = []
+    with Keyboard(Terminal(False)).listening(lambda: presses.append(None)):
+        os.write(typed, b"n\n")
+        await asyncio.sleep(0.01)
+        assert not presses
+
+
 async def test_without_a_terminal_nobody_says_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     keyboard = Keyboard(Terminal(False))

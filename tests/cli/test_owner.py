@@ -61,6 +61,7 @@ def test_a_life_of_a_pairing(tmp_path: Path) -> None:
         assert home.owner("invite")[0] == 0
         home.device.until("asked")
         assert home.owner("remove", "ff" * 32)[1][0]["error"]["step"] == "id"
+        assert home.owner("rename", row["id"][:8], "x" * 65)[1][0]["error"]["step"] == "label"
         assert home.owner("unpair")[0] == 0
         assert home.run("owner", "pairings")[1] == []
         code, answer = home.owner("status")

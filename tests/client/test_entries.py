@@ -58,9 +58,9 @@ def test_the_file_is_bounded(tmp_path: Path) -> None:
     names = [kept._name(Passcode.from_number(number)) for number in range(MAX_ENTRIES + 5)]
     kept._store(dict.fromkeys(names, kept._account(CODE).enter().send()))
     kept.enter(CODE)
-    assert len(entries(tmp_path)._accounts) == MAX_ENTRIES
+    assert len(entries(tmp_path)._read()) == MAX_ENTRIES
     with pytest.raises(KeyError):
-        _ = kept._accounts[names[0]]
+        _ = kept._read()[names[0]]
 
 
 @given(st.binary(max_size=80))

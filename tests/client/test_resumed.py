@@ -117,7 +117,14 @@ async def test_a_second_owner_needs_consent_or_a_press(tmp_path: Path) -> None:
             await device.remove(listing[1].id)
         assert not await is_known(on, other)
         assert await is_known(on, first)
-        assert on.device.store.state.owner is not None, "the page stays as long as anybody is paired"
+        assert on.device.store.state.owner is None, "the certificate was the other one's"
+        async with resumed(on, first) as device:
+            with pytest.raises(IssuanceError, match="no certificate"):
+                await device.status()
+        link = await on.connect()
+        renewed = await on.client.renew(link, first, names=("lamp",))
+        await link.close()
+        assert (await page.visit(renewed, on.root)).status == 200
         second.close()
 
 
@@ -168,6 +175,9 @@ async def test_what_cannot_be_done(tmp_path: Path) -> None:
             for refused in (device.rename(bytes(32), "x"), device.remove(bytes(32))):
                 with pytest.raises(UsageError, match="no such pairing"):
                     await refused
+            for id, label in ((bytes(31), "x"), (bytes(32), "x" * 65), (bytes(32), "\x1b[2J")):
+                with pytest.raises(UsageError):
+                    await device.rename(id, label)
             await device.rename((await device.pairings())[0].id, "still here")
 
 

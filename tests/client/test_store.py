@@ -87,10 +87,12 @@ def test_an_unwritable_directory(tmp_path: Path) -> None:
 
 
 def test_an_attempt_leaves_the_pairing_in_force_alone(tmp_path: Path) -> None:
-    """A new try with a paired device replaces its pairing when the issuer has accepted the new binding, not before."""
+    """A new try with a paired device replaces its pairing when the device has its certificate, not before."""
     kept = PairingStore(tmp_path)
     ready = kept.save(PAIRING, status="ready")
     attempt = kept.save(PAIRING, status="agreed", session_key=b"n" * 32)
     assert sorted(kept.all(), key=lambda pairing: pairing.status) == [attempt, ready]
     bound = kept.save(attempt, status="bound")
-    assert kept.all() == [bound]
+    assert sorted(kept.all(), key=lambda pairing: pairing.status) == [bound, ready]
+    again = kept.save(bound, status="ready")
+    assert kept.all() == [again]

@@ -213,7 +213,7 @@ def test_a_press_lets_an_owner_in_for_two_minutes(tmp_path: Path) -> None:
     clock.now += 1
     with pytest.raises(AuthenticationError):
         offer.require_armed()
-    clock.now -= 200  # set back
+    clock.now -= 60  # set back, into the window
     with pytest.raises(AuthenticationError):
         offer.require_armed()
 
@@ -241,6 +241,15 @@ def test_a_dynamic_secret_gives_way_to_the_next_tap(tmp_path: Path) -> None:
     with pytest.raises(LockedOut):
         attempt.begin()
     offer.attempt().begin()
+
+
+def test_a_tap_is_good_for_two_minutes(tmp_path: Path) -> None:
+    clock = Clock()
+    offer = DynamicSecretOffer(store(tmp_path), os.urandom, clock)
+    offer.out_of_band()
+    clock.now += 121
+    with pytest.raises(LockedOut, match="tapped"):
+        offer.attempt()
 
 
 # --- compare, button, pinned

@@ -11,7 +11,7 @@ from oob.device.state import DeviceStore, Owner, Paired
 from oob.errors import UsageError
 
 FIRST, SECOND = (Paired(bytes([n]) * 32, "", "passcode", "passcode", bytes(32)) for n in (1, 2))
-OWNER = Owner(b"context", bytes(32), "passcode", "passcode", b"root")
+OWNER = Owner(b"context", bytes(32), "passcode", "passcode", b"root", bytes([2]) * 32)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_renames_one(owners: Owners) -> None:
     assert [each.label for each in owners.store.state.pairings] == ["", "phone"]
 
 
-def test_the_last_one_takes_the_certificate_with_it(owners: Owners) -> None:
+def test_the_one_who_counts_takes_the_certificate_with_it(owners: Owners) -> None:
     owners.obey(Remove(FIRST.id), FIRST.id)
     assert (owners.store.state.pairings, owners.store.state.owner) == ((SECOND,), OWNER)
     owners.obey(Remove(SECOND.id), SECOND.id)
