@@ -22,7 +22,7 @@ def item(value: bytes) -> tuple[Ead, ...]:
     return (Ead(EAD_LABEL, value),) if value else ()
 
 
-@pytest.mark.parametrize(("model", "sizes"), [("passcode", [77, 139, 105, 37]), ("secret", [51, 122, 105, 17])])
+@pytest.mark.parametrize(("model", "sizes"), [("passcode", [77, 139, 105, 38]), ("secret", [51, 122, 105, 17])])
 def test_by_reference(model: str, sizes: list[int]) -> None:
     pair = Pair(kid_i=b"\x2b", kid_r=b"\x0a")
     for session in (pair.initiator, pair.responder):
