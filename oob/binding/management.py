@@ -128,7 +128,7 @@ _PLAIN: dict[int, Request] = {4: Status(), 5: List(), 8: Invite(), 9: Reset()}
 def decode_request(data: bytes) -> Request:
     """Read a request; PeerError if it is malformed or none."""
     match cbor.decode(data):
-        case [int(kind)] if kind in _PLAIN and kind is not True:
+        case [int(kind)] if kind in _PLAIN:
             return _PLAIN[kind]
         case [6, bytes(id), str(label)] if len(id) == ID_LENGTH and _is_label(label):
             return Rename(id, label)

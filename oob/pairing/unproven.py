@@ -14,7 +14,7 @@ from oob.errors import PeerError, UsageError
 from oob.pairing.models import Model, Steps, check_equal, encode_ead_1, expect_ead_1, proof_of
 from oob.pairing.secret import check_cred_r_hash
 
-PROOFS: Final = {
+_UNPROVEN: Final = {
     Model.PINNED: proof_of(Model.PINNED, dynamic=False),
     Model.BUTTON: proof_of(Model.BUTTON, dynamic=True),
 }
@@ -24,7 +24,7 @@ class _UnprovenInitiator:
     model: Model
 
     def __init__(self) -> None:
-        self.proof = PROOFS[self.model]
+        self.proof = _UNPROVEN[self.model]
         self._steps = Steps("ead_1", "check_2", "ead_3", "check_4")
 
     def ead_1(self, g_x: bytes) -> bytes:
@@ -90,10 +90,10 @@ class UnprovenResponder:
     """The device in the model `pinned` or `button`. UsageError for another model."""
 
     def __init__(self, model: Model) -> None:
-        if model not in PROOFS:
+        if model not in _UNPROVEN:
             raise UsageError(f"the model {model.name.lower()} has a proof", step="pairing")
         self.model = model
-        self.proof = PROOFS[model]
+        self.proof = _UNPROVEN[model]
         self._steps = Steps("check_1", "ead_2", "check_3", "ead_4")
 
     def check_1(self, value: bytes, g_x: bytes) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from oob.binding import InitiatorExchange, ResponderExchange
 from oob.errors import OobError, UsageError
+from oob.pairing import SecretInitiator
 from tests.attack.mallory import REFUSED
 
 DEFENDED = pytest.mark.parametrize("defended", [True, False], ids=["defended", "undefended"])
@@ -56,3 +57,9 @@ def refused_by_client(
     assert client.parting() is None
     refused(vars(client)["_session"].exporter, UsageError)
     return error
+
+
+def check_2_by_t_r_alone(model: SecretInitiator, value: bytes, th_2: bytes, cred_r: bytes) -> None:
+    """Do as SecretInitiator.check_2 does without the hash of CRED_R."""
+    with model._steps.take("check_2"):
+        assert value == model._tag("R", th_2, cred_r)

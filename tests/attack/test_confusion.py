@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -167,12 +168,10 @@ def test_no_signature_of_a_run_verifies_as_another(model: str) -> None:
 
 
 def check_each_signature_alone(end: Recorder, key: CoseKey) -> None:
-    for message, signature in end.signed:
+    for (message, signature), (other, _) in permutations(end.signed, 2):
         key.verify(signature, message)
-        for other, _ in end.signed:
-            if other != message:
-                with pytest.raises(AuthenticationError):
-                    key.verify(signature, other)
+        with pytest.raises(AuthenticationError):
+            key.verify(signature, other)
 
 
 def test_an_edhoc_signature_is_no_binding() -> None:

@@ -14,9 +14,11 @@ from oob.crypto import Algorithm, EcdhKey, SigningKey
 from oob.crypto.ecdh import Curve
 from oob.errors import AuthenticationError, OobError, PeerError
 from oob.handshake import Credential, Identity
+from oob.pairing import PinnedInitiator, SecretInitiator
+from oob.pairing.compare import comparison_number
 from oob.pairing.models import Model, proof_of
 from tests.attack.mallory import FakeDevice
-from tests.attack.refusal import refused_by_client, refused_by_device
+from tests.attack.refusal import DEFENDED, check_2_by_t_r_alone, refused_by_client, refused_by_device, refused_if
 from tests.exchange import MODELS, Run, identity, responder_model
 
 
@@ -202,3 +204,41 @@ def test_another_session_cannot_use_the_binding(model: str) -> None:
     verify_binding(agreement.binding, run.session_key.credential.key)
     with pytest.raises(AuthenticationError, match="signature"):
         verify_binding(agreement.binding, identity().credential.key)
+
+
+@DEFENDED
+@pytest.mark.parametrize("model", ["secret", "resumed", "pinned"])
+def test_the_right_device_under_another_name(model: str, defended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is the right one, the name that people are shown is not.
+
+    Defences: pairing/secret.py, SecretInitiator.check_2, and pairing/unproven.py, PinnedInitiator._check_cred_r: the
+    hash of the whole CRED_R.
+    """
+    if not defended:
+        monkeypatch.setattr(SecretInitiator, "check_2", check_2_by_t_r_alone)
+        monkeypatch.setattr(PinnedInitiator, "_check_cred_r", lambda *_: None)
+    run = Run.of(model)
+    renamed = Identity(Credential.of_key(run.device.credential.key, subject="Safe"), run.device.key)
+    run.responder = ResponderExchange(renamed, responder_model(model))
+    with refused_if(defended, AuthenticationError, "out-of-band"):
+        run.finish()
+        assert run.initiator.device_name == "Safe"
+
+
+def test_the_number_is_of_both_credentials() -> None:
+    """Of one session at two devices, and of two sessions at one device, the numbers differ.
+
+    Defences: handshake/schedule.py, th_next: CRED_R is in TH_3; pairing/compare.py, comparison_number: CRED_I.
+    """
+    fields = [(b"3" * 32, b"one"), (b"4" * 32, b"one"), (b"3" * 32, b"another")]
+    assert len({comparison_number(bytes(16), *each) for each in fields}) == 3
+    device = identity("Demo lamp")
+    renamed = Identity(Credential.of_key(device.credential.key, subject="Safe"), device.key)
+    transcripts = []
+    for each in (device, renamed):
+        fake = FakeDevice(each)
+        run = Run.between("compare", identity(), each)
+        fake.receive_1(run.message_1())
+        run.initiator.receive_2(fake.message_2(b""))
+        transcripts.append(vars(fake.session)["_step"].th_3)
+    assert transcripts[0] != transcripts[1]

@@ -161,7 +161,7 @@ def _lakers_credential(raw: bytes, kid: bytes) -> Any:
 
 
 def noise_handshake() -> Callable[[], None]:
-    """Prepare Noise XX (PyPI noiseprotocol): X25519, AES-GCM, SHA-256, static keys on both sides."""
+    """Prepare Noise XX (noiseprotocol): X25519, AES-GCM, SHA-256, static keys on both sides."""
     from noise.connection import Keypair, NoiseConnection
 
     statics = urandom(32), urandom(32)

@@ -153,6 +153,7 @@ def test_stragglers_of_a_completed_message_are_ignored() -> None:
     feed(reassembler, frames)
     assert feed(reassembler, frames[1:]) == []
     assert not reassembler.is_partial
+    assert reassembler.missing() == ()
 
 
 @pytest.mark.parametrize(
