@@ -37,9 +37,9 @@ class EadField:
         for item in items:
             if item.label <= PADDING:
                 raise UsageError("an EAD label is a number above 0; whether it is critical stands apart")
-            encoded += cbor.encode(-item.label if item.critical else item.label)
+            encoded += cbor.encode_int(-item.label if item.critical else item.label)
             if item.value is not None:
-                encoded += cbor.encode(item.value)
+                encoded += cbor.encode_bytes(item.value)
         return cls(items, encoded)
 
     @classmethod

@@ -96,7 +96,7 @@ def decode_identifier(item: Any) -> bytes:  # noqa: ANN401
 
 def encode_bstr(content: bytes) -> bytes:
     """Return message_2, message_3 or message_4, each one byte string; UsageError if it would be too long."""
-    return _capped(cbor.encode(content))
+    return _capped(cbor.encode_bytes(content))
 
 
 def decode_bstr(message: bytes, step: str, least: int) -> bytes:
@@ -118,7 +118,7 @@ class Plaintext2:
 
     def encode(self) -> bytes:
         """Return the CBOR sequence; UsageError if it would be too long."""
-        c_r, proof = cbor.encode(encode_identifier(self.c_r)), cbor.encode(self.signature_or_mac)
+        c_r, proof = cbor.encode(encode_identifier(self.c_r)), cbor.encode_bytes(self.signature_or_mac)
         return _capped(c_r + self.id_cred + proof + self.ead.encoded)
 
     @classmethod
@@ -142,7 +142,7 @@ class Plaintext3:
 
     def encode(self) -> bytes:
         """Return the CBOR sequence."""
-        return self.id_cred + cbor.encode(self.signature_or_mac) + self.ead.encoded
+        return self.id_cred + cbor.encode_bytes(self.signature_or_mac) + self.ead.encoded
 
     @classmethod
     def decode(cls, plaintext: bytes, length: int) -> "Plaintext3":

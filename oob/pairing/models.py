@@ -6,6 +6,7 @@ under one ephemeral key would give an attacker a second guess.
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cache
 from typing import Final, Protocol
 
 from oob import cbor
@@ -186,7 +187,12 @@ class Steps:
 
 def prf(key: bytes, model: Model, label: str, *fields: bytes) -> bytes:
     """Return 32 bytes: HMAC-SHA-256 over the CBOR sequence ("oob-1 <label>", model id, fields...)."""
-    return hmac_sha256(key, cbor.encode_sequence(f"{PROFILE} {label}", int(model), *fields))
+    return hmac_sha256(key, b"".join([_domain(label, model), *map(cbor.encode_bytes, fields)]))
+
+
+@cache  # a handful of pairs, all public
+def _domain(label: str, model: Model) -> bytes:
+    return cbor.encode_sequence(f"{PROFILE} {label}", int(model))
 
 
 def tag(key: bytes, model: Model, label: str, *fields: bytes) -> bytes:
