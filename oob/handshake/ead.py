@@ -7,6 +7,7 @@ from typing import Any
 
 from oob import cbor
 from oob.errors import PeerError, UsageError
+from oob.handshake.record import record
 
 PADDING = 0
 MAX_ITEMS = 16
@@ -22,7 +23,7 @@ class Ead:
     critical: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EadField:
     """EAD_x: its items without padding, and its bytes as they stand in the message and in the transcript."""
 

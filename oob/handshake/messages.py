@@ -6,12 +6,13 @@ from typing import Any
 from oob import cbor
 from oob.errors import AuthenticationError, PeerError, UsageError
 from oob.handshake.ead import EadField
+from oob.handshake.record import record
 
 MAX_MESSAGE = 4096
 ERR_UNSPECIFIED, ERR_SUITE, ERR_CREDENTIAL = 1, 2, 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message1:
     """message_1; `suites` ends with the selected one, `g_x` is 32 bytes."""
 
@@ -107,7 +108,7 @@ def decode_bstr(message: bytes, step: str, least: int) -> bytes:
     raise PeerError("malformed message", step=step)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plaintext2:
     """PLAINTEXT_2 taken apart; `id_cred` is the encoded item that stands for ID_CRED_R in it."""
 
@@ -132,7 +133,7 @@ class Plaintext2:
         raise PeerError("malformed plaintext", step="message_2")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plaintext3:
     """PLAINTEXT_3 taken apart; `id_cred` is the encoded item that stands for ID_CRED_I in it."""
 
