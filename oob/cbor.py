@@ -46,7 +46,7 @@ def encode_bytes(value: bytes) -> bytes:
 
 def decode(data: bytes) -> Any:  # noqa: ANN401  CBOR is dynamically typed; callers check
     """Decode exactly one deterministically encoded item; PeerError for anything else."""
-    values = decode_sequence(data)
+    values, _ = split_sequence(data)
     if len(values) != 1:
         raise PeerError(f"CBOR: expected 1 item, found {len(values)}")
     return values[0]

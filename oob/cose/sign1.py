@@ -47,7 +47,7 @@ class Sign1:
 
 def sig_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
     """Return the bytes that are signed (RFC 9052, section 4.4)."""
-    return _SIGNATURE1 + b"".join([cbor.encode_bytes(part) for part in (protected, external_aad, payload)])
+    return _SIGNATURE1 + cbor.encode_bytes(protected) + cbor.encode_bytes(external_aad) + cbor.encode_bytes(payload)
 
 
 def protected_header(algorithm: Algorithm, typ: str) -> bytes:

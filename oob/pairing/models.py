@@ -86,6 +86,7 @@ MUTUAL_PROOFS: Final = frozenset(proof for proof in PROOFS if proof.mutual)
 decides nothing."""
 
 
+@cache
 def proof_of(model: Model, *, dynamic: bool) -> Proof:
     """Return what a model proves; UsageError where it is never so."""
     for proof in PROOFS:
