@@ -52,6 +52,14 @@ def decode(data: bytes) -> Any:  # noqa: ANN401  CBOR is dynamically typed; call
     return values[0]
 
 
+def decode_bytes(data: bytes) -> bytes:
+    """Decode exactly one byte string, as `decode` does, without a decoder; PeerError for anything else."""
+    content = data[_HEAD_LENGTHS.get(data[:1], 1) :]
+    if len(data) > MAX_LENGTH or encode_bytes(content) != data:  # so the head was the one that belongs there
+        raise PeerError("CBOR: expected one byte string, deterministically encoded")
+    return content
+
+
 def decode_sequence(data: bytes) -> list[Any]:
     """Decode a CBOR sequence of at most 16,384 bytes and 8 levels; PeerError unless it is deterministically encoded."""
     return split_sequence(data)[0]
@@ -79,6 +87,8 @@ def split_sequence(data: bytes) -> tuple[list[Any], list[bytes]]:
     return values, parts
 
 
+# The length of the head of a byte string of 24 bytes and more, by its first byte.
+_HEAD_LENGTHS = {b"\x58": 2, b"\x59": 3}
 _BYTE = [bytes((byte,)) for byte in range(256)]
 _SIMPLE = {False: b"\xf4", True: b"\xf5", None: b"\xf6"}
 

@@ -1,8 +1,7 @@
 """External authorization data (RFC 9528, section 3.8)."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from oob import cbor
@@ -51,21 +50,22 @@ class EadField:
         """
         if not sequence:
             return cls()
-        items = tuple(islice(_items(sequence), MAX_ITEMS + 1))
-        if len(items) > MAX_ITEMS:
-            raise PeerError("too many EAD items")
-        return cls(items, b"".join(parts))
+        return cls(tuple(_items(sequence)), b"".join(parts))
 
 
-def _items(sequence: list[Any]) -> Iterator[Ead]:
-    rest = list(reversed(sequence))
+def _items(sequence: list[Any]) -> list[Ead]:
+    items: list[Ead] = []
+    rest = sequence[::-1]
     while rest:
         label = rest.pop()
         if type(label) is not int:
             raise PeerError("malformed EAD field")
-        value = rest.pop() if rest and isinstance(rest[-1], bytes) else None
+        value = rest.pop() if rest and type(rest[-1]) is bytes else None
         if label != PADDING:
-            yield Ead(abs(label), value, label < 0)
+            items.append(Ead(abs(label), value, label < 0))
+        if len(items) > MAX_ITEMS:
+            raise PeerError("too many EAD items")
+    return items
 
 
 def understood(items: tuple[Ead, ...], labels: Collection[int]) -> tuple[Ead, ...]:

@@ -1,7 +1,8 @@
 """The messages on the wire (RFC 9528, sections 5 and 6): CBOR sequences to values and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from oob import cbor
 from oob.errors import AuthenticationError, PeerError, UsageError
@@ -10,6 +11,7 @@ from oob.handshake.record import record
 
 MAX_MESSAGE = 4096
 ERR_UNSPECIFIED, ERR_SUITE, ERR_CREDENTIAL = 1, 2, 3
+_T = TypeVar("_T")
 
 
 @record
@@ -102,10 +104,10 @@ def encode_bstr(content: bytes) -> bytes:
 
 def decode_bstr(message: bytes, step: str, least: int) -> bytes:
     """Read message_2, message_3 or message_4, whose byte string holds at least so many bytes; PeerError otherwise."""
-    match _sequence(message, step)[0]:
-        case [bytes(content)] if len(content) >= least:
-            return content
-    raise PeerError("malformed message", step=step)
+    content = _read(cbor.decode_bytes, message, step)
+    if len(content) < least:
+        raise PeerError("malformed message", step=step)
+    return content
 
 
 @record
@@ -163,10 +165,14 @@ def _capped(message: bytes) -> bytes:
 
 
 def _sequence(message: bytes, step: str) -> tuple[list[Any], list[bytes]]:
+    return _read(cbor.split_sequence, message, step)
+
+
+def _read(decode: Callable[[bytes], _T], message: bytes, step: str) -> _T:
     if len(message) > MAX_MESSAGE:
         raise PeerError(f"message of {len(message)} bytes, at most {MAX_MESSAGE} are accepted", step=step)
     try:
-        return cbor.split_sequence(message)
+        return decode(message)
     except PeerError as error:
         raise PeerError(error.cause, step=step) from error
 

@@ -221,7 +221,7 @@ def decode_ead_1(data: bytes) -> tuple[Model, bytes]:
     match cbor.decode_sequence(data):
         # In Python, True equals 1.
         case [int() as number, bytes() as value] if number in _MODELS and not isinstance(number, bool):
-            return Model(number), value
+            return _MODELS[number], value
     raise PeerError("EAD_1 names no known association model", step="message_1")
 
 
@@ -237,4 +237,4 @@ def expect_ead_1(data: bytes, model: Model) -> bytes:
     return value
 
 
-_MODELS = frozenset(Model)
+_MODELS = {model.value: model for model in Model}
