@@ -70,10 +70,13 @@ def _items(sequence: list[Any]) -> list[Ead]:
 
 def understood(items: tuple[Ead, ...], labels: Collection[int]) -> tuple[Ead, ...]:
     """Keep the items with these labels; PeerError for a critical one with another, which nobody here can process."""
+    known: list[Ead] = []
     for item in items:
-        if item.critical and item.label not in labels:
+        if item.label in labels:
+            known.append(item)
+        elif item.critical:
             raise PeerError(f"critical EAD item {item.label} is not understood")
-    return tuple([item for item in items if item.label in labels])
+    return tuple(known)
 
 
 def value_of(items: Iterable[Ead], label: int) -> bytes:
