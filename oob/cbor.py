@@ -38,12 +38,26 @@ def encode_sequence(*values: object) -> bytes:
     return b"".join([_ENCODERS[type(value)](value) for value in values])
 
 
+def encode_bytes(value: bytes) -> bytes:
+    """Encode a byte string, as `encode` does; of these a key schedule is made."""
+    length = len(value)
+    return (_BYTES[length] if length < 256 else _head(0x40, length)) + value
+
+
 def decode(data: bytes) -> Any:  # noqa: ANN401  CBOR is dynamically typed; callers check
     """Decode exactly one deterministically encoded item; PeerError for anything else."""
-    values = decode_sequence(data)
+    values, _ = split_sequence(data)
     if len(values) != 1:
         raise PeerError(f"CBOR: expected 1 item, found {len(values)}")
     return values[0]
+
+
+def decode_bytes(data: bytes) -> bytes:
+    """Decode exactly one byte string, as `decode` does, without a decoder; PeerError for anything else."""
+    content = data[_HEAD_LENGTHS.get(data[:1], 1) :]
+    if len(data) > MAX_LENGTH or encode_bytes(content) != data:  # so the head was the one that belongs there
+        raise PeerError("CBOR: expected one byte string, deterministically encoded")
+    return content
 
 
 def decode_sequence(data: bytes) -> list[Any]:
@@ -65,7 +79,7 @@ def split_sequence(data: bytes) -> tuple[list[Any], list[bytes]]:
             max_depth=MAX_DEPTH + 1,
             allow_duplicate_keys=False,
         )
-        parts = [encode(value) for value in values]
+        parts = [_ENCODERS[type(value)](value) for value in values]
     except Exception as error:  # cbor2 lets ValueError, OverflowError and others through on hostile input
         raise PeerError("malformed CBOR") from error
     if b"".join(parts) != data:
@@ -73,6 +87,8 @@ def split_sequence(data: bytes) -> tuple[list[Any], list[bytes]]:
     return values, parts
 
 
+# The length of the head of a byte string of 24 bytes and more, by its first byte.
+_HEAD_LENGTHS = {b"\x58": 2, b"\x59": 3}
 _BYTE = [bytes((byte,)) for byte in range(256)]
 _SIMPLE = {False: b"\xf4", True: b"\xf5", None: b"\xf6"}
 
@@ -86,36 +102,39 @@ def _head(major: int, number: int) -> bytes:
     return _BYTE[major | info] + number.to_bytes(width, "big")
 
 
-# Labels, and the lengths of keys and hashes: most of what a handshake encodes.
-_INTEGERS = {number: _head(0x00, number) if number >= 0 else _head(0x20, -1 - number) for number in range(-24, 256)}
-_LENGTHS = [_head(0x40, length) for length in range(256)]
+class _Integers(dict[int, bytes]):
+    """The encoding of each integer: those that are mostly met, labels for example, stand here, others are made."""
+
+    def __missing__(self, value: int) -> bytes:
+        if not -(2**64) <= value < 2**64:
+            raise TypeError("CBOR of this protocol holds no integer of more than 64 bits")
+        return _head(0x00, value) if value >= 0 else _head(0x20, -1 - value)
 
 
-def _encode_int(value: int) -> bytes:
-    if -24 <= value < 256:
-        return _INTEGERS[value]
-    if not -(2**64) <= value < 2**64:
-        raise TypeError("CBOR of this protocol holds no integer of more than 64 bits")
-    return _head(0x00, value) if value >= 0 else _head(0x20, -1 - value)
-
-
-def _encode_bytes(value: bytes) -> bytes:
-    length = len(value)
-    return (_LENGTHS[length] if length < 256 else _head(0x40, length)) + value
+_INTEGERS = _Integers()
+_INTEGERS.update({number: _INTEGERS[number] for number in range(-24, 256)})
+# The heads of the lengths that are mostly met.
+_BYTES, _TEXTS, _ARRAYS, _MAPS = ([_head(major, length) for length in range(256)] for major in (0x40, 0x60, 0x80, 0xA0))
+encode_int: Callable[[int], bytes] = _INTEGERS.__getitem__
+"""Encode an integer, as `encode` does; TypeError for one of more than 64 bits."""
 
 
 def _encode_text(value: str) -> bytes:
     text = value.encode()
-    return _head(0x60, len(text)) + text
+    length = len(text)
+    return (_TEXTS[length] if length < 256 else _head(0x60, length)) + text
 
 
 def _encode_array(value: Sequence[object]) -> bytes:
-    return _head(0x80, len(value)) + encode_sequence(*value)
+    length = len(value)
+    return (_ARRAYS[length] if length < 256 else _head(0x80, length)) + encode_sequence(*value)
 
 
 def _encode_map(value: dict[object, object]) -> bytes:
     entries = [_KEYS[type(key)](key) + _ENCODERS[type(item)](item) for key, item in value.items()]
-    return _head(0xA0, len(value)) + b"".join(sorted(entries))
+    entries.sort()
+    length = len(value)
+    return (_MAPS[length] if length < 256 else _head(0xA0, length)) + b"".join(entries)
 
 
 class _Encoders(dict[type, Callable[[Any], bytes]]):
@@ -128,7 +147,7 @@ class _Encoders(dict[type, Callable[[Any], bytes]]):
         raise TypeError(f"CBOR of this protocol holds no {kind.__name__} in this place")
 
 
-_KEYS = _Encoders({bool: _SIMPLE.__getitem__, int: _encode_int, bytes: _encode_bytes, str: _encode_text})
+_KEYS = _Encoders({bool: _SIMPLE.__getitem__, int: encode_int, bytes: encode_bytes, str: _encode_text})
 _ENCODERS = _Encoders(
     _KEYS | {type(None): _SIMPLE.__getitem__, list: _encode_array, tuple: _encode_array, dict: _encode_map}
 )

@@ -180,6 +180,55 @@ def test_limits() -> None:
         cbor.decode(b"\x81" * 16000)
 
 
+@pytest.mark.parametrize("length", [0, 1, 23, 24, 255, 256, cbor.MAX_LENGTH - 3])
+def test_a_byte_string_comes_back(length: int) -> None:
+    data = cbor2.dumps(bytes(length))
+    assert cbor.encode_bytes(bytes(length)) == data
+    assert cbor.decode_bytes(data) == bytes(length)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    # nothing; a longer head than needed; too short, too long; two items; a number, a text, an indefinite length
+    [
+        "",
+        "580100",
+        "59000100",
+        "5a0000000100",
+        "42 00",
+        "41 0000",
+        "4000",
+        "00",
+        "6161",
+        "5f4100ff",
+        "58",
+        "59",
+        "5900",
+    ],
+)
+def test_what_is_not_one_byte_string(encoded: str) -> None:
+    with pytest.raises(PeerError):
+        cbor.decode_bytes(bytes.fromhex(encoded))
+
+
+def test_a_byte_string_has_a_limit() -> None:
+    with pytest.raises(PeerError):
+        cbor.decode_bytes(cbor.encode_bytes(bytes(cbor.MAX_LENGTH - 2)))
+
+
+@given(st.binary(max_size=300))
+def test_a_byte_string_is_what_decode_says(data: bytes) -> None:
+    try:
+        value = cbor.decode(data)
+    except PeerError:
+        value = None
+    if isinstance(value, bytes):
+        assert cbor.decode_bytes(data) == value
+        return
+    with pytest.raises(PeerError):
+        cbor.decode_bytes(data)
+
+
 def test_one_item_is_one_item() -> None:
     with pytest.raises(PeerError, match="found 2"):
         cbor.decode(b"\x00\x00")

@@ -3,10 +3,13 @@
 from oob import cbor
 from oob.crypto import Aead
 
+# The array of three items that an Enc_structure is, as far as its context.
+_ENCRYPT0 = cbor.encode(["Encrypt0", 0, 0])[:-2]
+
 
 def enc_structure(protected: bytes, external_aad: bytes) -> bytes:
     """Return the additional data that is authenticated (RFC 9052, section 5.3)."""
-    return cbor.encode(["Encrypt0", protected, external_aad])
+    return _ENCRYPT0 + cbor.encode_bytes(protected) + cbor.encode_bytes(external_aad)
 
 
 def encrypt0(

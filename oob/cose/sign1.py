@@ -9,6 +9,8 @@ from oob.crypto import Algorithm
 from oob.errors import PeerError
 
 ALG, TYP = 1, 16
+# The array of four items that a Sig_structure is, as far as its context.
+_SIGNATURE1 = cbor.encode(["Signature1", 0, 0, 0])[:-3]
 
 
 class Signer(Protocol):
@@ -45,7 +47,7 @@ class Sign1:
 
 def sig_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
     """Return the bytes that are signed (RFC 9052, section 4.4)."""
-    return cbor.encode(["Signature1", protected, external_aad, payload])
+    return _SIGNATURE1 + cbor.encode_bytes(protected) + cbor.encode_bytes(external_aad) + cbor.encode_bytes(payload)
 
 
 def protected_header(algorithm: Algorithm, typ: str) -> bytes:

@@ -1,12 +1,12 @@
 """External authorization data (RFC 9528, section 3.8)."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from oob import cbor
 from oob.errors import PeerError, UsageError
+from oob.handshake.record import record
 
 PADDING = 0
 MAX_ITEMS = 16
@@ -22,7 +22,7 @@ class Ead:
     critical: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EadField:
     """EAD_x: its items without padding, and its bytes as they stand in the message and in the transcript."""
 
@@ -37,9 +37,9 @@ class EadField:
         for item in items:
             if item.label <= PADDING:
                 raise UsageError("an EAD label is a number above 0; whether it is critical stands apart")
-            encoded += cbor.encode(-item.label if item.critical else item.label)
+            encoded += cbor.encode_int(-item.label if item.critical else item.label)
             if item.value is not None:
-                encoded += cbor.encode(item.value)
+                encoded += cbor.encode_bytes(item.value)
         return cls(items, encoded)
 
     @classmethod
@@ -50,29 +50,33 @@ class EadField:
         """
         if not sequence:
             return cls()
-        items = tuple(islice(_items(sequence), MAX_ITEMS + 1))
-        if len(items) > MAX_ITEMS:
-            raise PeerError("too many EAD items")
-        return cls(items, b"".join(parts))
+        return cls(tuple(_items(sequence)), b"".join(parts))
 
 
-def _items(sequence: list[Any]) -> Iterator[Ead]:
-    rest = list(reversed(sequence))
+def _items(sequence: list[Any]) -> list[Ead]:
+    items: list[Ead] = []
+    rest = sequence[::-1]
     while rest:
         label = rest.pop()
         if type(label) is not int:
             raise PeerError("malformed EAD field")
-        value = rest.pop() if rest and isinstance(rest[-1], bytes) else None
+        value = rest.pop() if rest and type(rest[-1]) is bytes else None
         if label != PADDING:
-            yield Ead(abs(label), value, label < 0)
+            items.append(Ead(abs(label), value, label < 0))
+        if len(items) > MAX_ITEMS:
+            raise PeerError("too many EAD items")
+    return items
 
 
 def understood(items: tuple[Ead, ...], labels: Collection[int]) -> tuple[Ead, ...]:
     """Keep the items with these labels; PeerError for a critical one with another, which nobody here can process."""
+    known: list[Ead] = []
     for item in items:
-        if item.critical and item.label not in labels:
+        if item.label in labels:
+            known.append(item)
+        elif item.critical:
             raise PeerError(f"critical EAD item {item.label} is not understood")
-    return tuple([item for item in items if item.label in labels])
+    return tuple(known)
 
 
 def value_of(items: Iterable[Ead], label: int) -> bytes:

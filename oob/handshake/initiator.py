@@ -3,7 +3,7 @@
 Private to `Session`, which drops a step after use: a step taken twice would use an AEAD key and nonce twice.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from oob import cbor
 from oob.cose import decrypt0, encrypt0
@@ -25,10 +25,11 @@ from oob.handshake.proof import (
     proof_length,
     xor,
 )
+from oob.handshake.record import record
 from oob.handshake.suites import METHODS, SUITES, Method, Suite
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwaitMessage2:
     """message_1 is on its way."""
 
@@ -52,7 +53,7 @@ class AwaitMessage2:
         return AwaitCredentialR(self, g_y, th_2, prk_2e, plaintext, fields, expand_id(fields.id_cred))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwaitCredentialR:
     """message_2 is open; the application says which credential ID_CRED_R means."""
 
@@ -81,7 +82,7 @@ class AwaitCredentialR:
         return Verified2(sent, self.g_y, th_3, prk_3e2m, self.fields.ead)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verified2:
     """The responder is authentic; message_3 is next."""
 
@@ -109,7 +110,7 @@ class Verified2:
         return AwaitMessage4(suite, th_4, prk_4e3m), message_3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwaitMessage4:
     """message_3 is on its way."""
 

@@ -1,17 +1,20 @@
 """The messages on the wire (RFC 9528, sections 5 and 6): CBOR sequences to values and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from oob import cbor
 from oob.errors import AuthenticationError, PeerError, UsageError
 from oob.handshake.ead import EadField
+from oob.handshake.record import record
 
 MAX_MESSAGE = 4096
 ERR_UNSPECIFIED, ERR_SUITE, ERR_CREDENTIAL = 1, 2, 3
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message1:
     """message_1; `suites` ends with the selected one, `g_x` is 32 bytes."""
 
@@ -96,18 +99,18 @@ def decode_identifier(item: Any) -> bytes:  # noqa: ANN401
 
 def encode_bstr(content: bytes) -> bytes:
     """Return message_2, message_3 or message_4, each one byte string; UsageError if it would be too long."""
-    return _capped(cbor.encode(content))
+    return _capped(cbor.encode_bytes(content))
 
 
 def decode_bstr(message: bytes, step: str, least: int) -> bytes:
     """Read message_2, message_3 or message_4, whose byte string holds at least so many bytes; PeerError otherwise."""
-    match _sequence(message, step)[0]:
-        case [bytes(content)] if len(content) >= least:
-            return content
-    raise PeerError("malformed message", step=step)
+    content = _read(cbor.decode_bytes, message, step)
+    if len(content) < least:
+        raise PeerError("malformed message", step=step)
+    return content
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plaintext2:
     """PLAINTEXT_2 taken apart; `id_cred` is the encoded item that stands for ID_CRED_R in it."""
 
@@ -118,7 +121,7 @@ class Plaintext2:
 
     def encode(self) -> bytes:
         """Return the CBOR sequence; UsageError if it would be too long."""
-        c_r, proof = cbor.encode(encode_identifier(self.c_r)), cbor.encode(self.signature_or_mac)
+        c_r, proof = cbor.encode(encode_identifier(self.c_r)), cbor.encode_bytes(self.signature_or_mac)
         return _capped(c_r + self.id_cred + proof + self.ead.encoded)
 
     @classmethod
@@ -132,7 +135,7 @@ class Plaintext2:
         raise PeerError("malformed plaintext", step="message_2")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plaintext3:
     """PLAINTEXT_3 taken apart; `id_cred` is the encoded item that stands for ID_CRED_I in it."""
 
@@ -142,7 +145,7 @@ class Plaintext3:
 
     def encode(self) -> bytes:
         """Return the CBOR sequence."""
-        return self.id_cred + cbor.encode(self.signature_or_mac) + self.ead.encoded
+        return self.id_cred + cbor.encode_bytes(self.signature_or_mac) + self.ead.encoded
 
     @classmethod
     def decode(cls, plaintext: bytes, length: int) -> "Plaintext3":
@@ -162,10 +165,14 @@ def _capped(message: bytes) -> bytes:
 
 
 def _sequence(message: bytes, step: str) -> tuple[list[Any], list[bytes]]:
+    return _read(cbor.split_sequence, message, step)
+
+
+def _read(decode: Callable[[bytes], _T], message: bytes, step: str) -> _T:
     if len(message) > MAX_MESSAGE:
         raise PeerError(f"message of {len(message)} bytes, at most {MAX_MESSAGE} are accepted", step=step)
     try:
-        return cbor.split_sequence(message)
+        return decode(message)
     except PeerError as error:
         raise PeerError(error.cause, step=step) from error
 

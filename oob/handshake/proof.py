@@ -51,7 +51,7 @@ def check_identity(identity: Identity, suite: Suite, signs: bool) -> None:
 
 
 def _message(credential: Credential, mac: bytes, th: bytes, ead: bytes) -> bytes:
-    return sig_structure(credential.id_cred, cbor.encode(th) + credential.cred + ead, mac)
+    return sig_structure(credential.id_cred, cbor.encode_bytes(th) + credential.cred + ead, mac)
 
 
 def check_peer(identity: Identity, credential: Credential, id_cred: bytes) -> None:
@@ -64,12 +64,13 @@ def check_peer(identity: Identity, credential: Credential, id_cred: bytes) -> No
 
 def compose_context_2(c_r: bytes, credential: Credential, th_2: bytes, ead_2: bytes) -> bytes:
     """context_2 = << C_R, ID_CRED_R, TH_2, CRED_R, ? EAD_2 >> (section 5.3.2)."""
-    return cbor.encode(encode_identifier(c_r)) + credential.id_cred + cbor.encode(th_2) + credential.cred + ead_2
+    head = cbor.encode(encode_identifier(c_r)) + credential.id_cred
+    return head + cbor.encode_bytes(th_2) + credential.cred + ead_2
 
 
 def compose_context_3(credential: Credential, th_3: bytes, ead_3: bytes) -> bytes:
     """context_3 = << ID_CRED_I, TH_3, CRED_I, ? EAD_3 >> (section 5.4.2)."""
-    return credential.id_cred + cbor.encode(th_3) + credential.cred + ead_3
+    return credential.id_cred + cbor.encode_bytes(th_3) + credential.cred + ead_3
 
 
 def xor(left: bytes, right: bytes) -> bytes:

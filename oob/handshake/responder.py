@@ -4,7 +4,7 @@ Private to `Session`, which drops a step after use: a step taken twice would use
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from oob.cose import decrypt0, encrypt0
 from oob.crypto import EcdhKey, EcdhPublic
@@ -25,6 +25,7 @@ from oob.handshake.proof import (
     proof_length,
     xor,
 )
+from oob.handshake.record import record
 from oob.handshake.suites import METHODS, SUITES, Method, Suite
 
 
@@ -42,7 +43,7 @@ class WrongSuite(PeerError):
         return Error(ERR_SUITE, self.suites_r[0] if len(self.suites_r) == 1 else list(self.suites_r)).encode()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Received1:
     """message_1 is acceptable; whether to answer it is for the application to say."""
 
@@ -63,7 +64,7 @@ class Received1:
         return Engaged(self, identity, ephemeral, c_r, th_2, prk_2e)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Engaged:
     """TH_2 is known; message_2 is next."""
 
@@ -91,7 +92,7 @@ class Engaged:
         return AwaitMessage3(self.identity, received.method, suite, self.ephemeral, th_3, prk_3e2m), message_2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwaitMessage3:
     """message_2 is on its way."""
 
@@ -111,7 +112,7 @@ class AwaitMessage3:
         return AwaitCredentialI(self, plaintext, fields, expand_id(fields.id_cred))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwaitCredentialI:
     """message_3 is open; the application says which credential ID_CRED_I means."""
 
@@ -136,7 +137,7 @@ class AwaitCredentialI:
         return Verified3(suite, th_4, prk_4e3m, self.fields.ead)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verified3:
     """The initiator is authentic; message_4 is next."""
 

@@ -7,17 +7,17 @@ from oob.handshake.suites import Suite
 
 def edhoc_kdf(hash: Hash, prk: bytes, info_label: int, context: bytes, length: int) -> bytes:
     """EDHOC_KDF: expand `prk` to `length` bytes (section 4.1.2)."""
-    return hash.expand(prk, cbor.encode(info_label) + cbor.encode(context) + cbor.encode(length), length)
+    return hash.expand(prk, cbor.encode_int(info_label) + cbor.encode_bytes(context) + cbor.encode_int(length), length)
 
 
 def th_2(hash: Hash, g_y: bytes, message_1: bytes) -> bytes:
     """TH_2 = H(G_Y, H(message_1)) (section 5.3.2)."""
-    return hash.digest(cbor.encode(g_y) + cbor.encode(hash.digest(message_1)))
+    return hash.digest(cbor.encode_bytes(g_y) + cbor.encode_bytes(hash.digest(message_1)))
 
 
 def th_next(hash: Hash, th: bytes, plaintext: bytes, cred: bytes) -> bytes:
     """TH_3 and TH_4: H(TH_x, PLAINTEXT_x, CRED_x), over the bytes received (sections 5.4.2 and 5.5.2)."""
-    return hash.digest(cbor.encode(th) + plaintext + cred)
+    return hash.digest(cbor.encode_bytes(th) + plaintext + cred)
 
 
 def prk_2e(hash: Hash, th_2: bytes, g_xy: bytes) -> bytes:

@@ -20,7 +20,13 @@ from oob.handshake.messages import ERR_CREDENTIAL, ERR_UNSPECIFIED, Error, Refus
 from oob.handshake.suites import METHODS, SUITES
 
 
-class State(Enum):
+class _Key(Enum):
+    """An enumeration whose members are keys of the table below: each is one object, so its identity is its hash."""
+
+    __hash__ = object.__hash__  # that of Enum hashes the name, in Python
+
+
+class State(_Key):
     """What a session waits for."""
 
     START = "start"
@@ -38,7 +44,7 @@ class State(Enum):
     FAILED = "failed"
 
 
-class Verb(Enum):
+class Verb(_Key):
     """What moves a session: a message of the peer, or a decision of the application."""
 
     START = "start"
@@ -141,7 +147,7 @@ class Session:
         labels: Collection[int],
         deadline: float,
     ) -> None:
-        if not suites or any(suite not in SUITES for suite in suites) or any(m not in METHODS for m in methods):
+        if not suites or not (SUITES.keys() >= set(suites) and METHODS.keys() >= set(methods)):
             raise UsageError("a method or cipher suite is not supported")
         self.state = state
         self.identity = identity

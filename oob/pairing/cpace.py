@@ -25,20 +25,25 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """What a run leaves: ISK (64 bytes, never used without a KDF) and sid_output (64 bytes, public)."""
+    """What a run leaves: ISK (64 bytes, never used without a KDF) and its public transcript."""
 
     isk: bytes = field(repr=False)
-    sid_output: bytes
+    transcript_ir: bytes
+
+    @property
+    def sid_output(self) -> bytes:
+        """The public name of the run, 64 bytes."""
+        return Hash.SHA512.digest(b"CPaceSidOutput" + self.transcript_ir)
 
 
 def prepend_len(data: bytes) -> bytes:
     """Put the length of `data` before it, in LEB128 (appendix A.1)."""
     length = len(data)
-    head = bytearray()
+    head = b""
     while length > 0x7F:
-        head.append(length & 0x7F | 0x80)
+        head += bytes((length & 0x7F | 0x80,))
         length >>= 7
-    return bytes([*head, length]) + data
+    return head + bytes((length,)) + data
 
 
 def lv_cat(*parts: bytes) -> bytes:
@@ -60,7 +65,7 @@ def public_share(prs: bytes, ci: bytes, sid: bytes, scalar: bytes) -> bytes:
 
 
 def session_key(scalar: bytes, sid: bytes, own: Share, peer: Share, *, initiator: bool) -> SessionKey:
-    """Derive ISK and sid_output from one's scalar and both shares.
+    """Derive ISK from one's scalar and both shares.
 
     Raises PeerError when the peer's share has another length than 32 bytes or is of low order (section 6.2),
     and UsageError for a scalar of another length.
@@ -70,7 +75,7 @@ def session_key(scalar: bytes, sid: bytes, own: Share, peer: Share, *, initiator
     first, second = (own, peer) if initiator else (peer, own)
     transcript_ir = lv_cat(first.y, first.ad) + lv_cat(second.y, second.ad)
     isk = Hash.SHA512.digest(lv_cat(DSI + b"_ISK", sid, k) + transcript_ir)
-    return SessionKey(isk, Hash.SHA512.digest(b"CPaceSidOutput" + transcript_ir))
+    return SessionKey(isk, transcript_ir)
 
 
 def _check_scalar(scalar: bytes) -> None:

@@ -6,6 +6,7 @@ under one ephemeral key would give an attacker a second guess.
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cache
 from typing import Final, Protocol
 
 from oob import cbor
@@ -85,6 +86,7 @@ MUTUAL_PROOFS: Final = frozenset(proof for proof in PROOFS if proof.mutual)
 decides nothing."""
 
 
+@cache
 def proof_of(model: Model, *, dynamic: bool) -> Proof:
     """Return what a model proves; UsageError where it is never so."""
     for proof in PROOFS:
@@ -186,7 +188,12 @@ class Steps:
 
 def prf(key: bytes, model: Model, label: str, *fields: bytes) -> bytes:
     """Return 32 bytes: HMAC-SHA-256 over the CBOR sequence ("oob-1 <label>", model id, fields...)."""
-    return hmac_sha256(key, cbor.encode_sequence(f"{PROFILE} {label}", int(model), *fields))
+    return hmac_sha256(key, b"".join([_domain(label, model), *map(cbor.encode_bytes, fields)]))
+
+
+@cache  # a handful of pairs, all public
+def _domain(label: str, model: Model) -> bytes:
+    return cbor.encode_sequence(f"{PROFILE} {label}", int(model))
 
 
 def tag(key: bytes, model: Model, label: str, *fields: bytes) -> bytes:
@@ -214,7 +221,7 @@ def decode_ead_1(data: bytes) -> tuple[Model, bytes]:
     match cbor.decode_sequence(data):
         # In Python, True equals 1.
         case [int() as number, bytes() as value] if number in _MODELS and not isinstance(number, bool):
-            return Model(number), value
+            return _MODELS[number], value
     raise PeerError("EAD_1 names no known association model", step="message_1")
 
 
@@ -230,4 +237,4 @@ def expect_ead_1(data: bytes, model: Model) -> bytes:
     return value
 
 
-_MODELS = frozenset(Model)
+_MODELS = {model.value: model for model in Model}

@@ -93,9 +93,12 @@ def _damm(digits: str) -> int:
     return interim
 
 
+_CI_HEAD: Final = cpace.lv_cat(PROFILE.encode(), bytes([Model.PASSCODE]), b"initiator", b"responder")
+
+
 def channel_identifier(identity: bytes) -> bytes:
     """Return CI of CPace: profile, model, roles, and the identity of the device that both screens show."""
-    return cpace.lv_cat(PROFILE.encode(), bytes([Model.PASSCODE]), b"initiator", b"responder", identity)
+    return _CI_HEAD + cpace.prepend_len(identity)
 
 
 class _Passcode:

@@ -41,7 +41,7 @@ from tests.bench.timing import interleave
 
 LABEL, LENGTH = 20, 32
 _E = TypeVar("_E")
-Models = Callable[[Credential], tuple[InitiatorModel, ResponderModel]]
+Models = Callable[[], tuple[InitiatorModel, ResponderModel]]
 
 
 def oob_handshake(method: int, suite: int) -> Callable[[], None]:
@@ -71,12 +71,13 @@ def oob_handshake(method: int, suite: int) -> Callable[[], None]:
     return run
 
 
-def oob_pairing(models: Models) -> Callable[[], None]:
+def oob_pairing(prepare: Callable[[Credential], Models]) -> Callable[[], None]:
     """Prepare a handshake by method 0 and suite 6 with an association model in its EAD items."""
     identity_i, identity_r, curve = _identity(6, True, None), _identity(6, True, None), SUITES[6].curve
+    models = prepare(identity_r.credential)
 
     def run() -> None:
-        model_i, model_r = models(identity_r.credential)
+        model_i, model_r = models()
         initiator = Session.initiator(identity_i, labels={EAD_LABEL})
         responder = Session.responder(identity_r, labels={EAD_LABEL})
         ephemeral = EcdhKey.generate(curve, urandom)
@@ -103,16 +104,16 @@ def oob_pairing(models: Models) -> Callable[[], None]:
     return run
 
 
-def secret_models() -> Models:
-    """Prepare the model `secret` with 16 bytes known to both ends."""
-    secret = urandom(16)
-    return lambda device: (SecretInitiator(secret, device.hash(), False), SecretResponder(secret, False))
+def secret_models(device: Credential) -> Models:
+    """Prepare the model `secret` with 16 bytes known to both ends, and the hash that the client read beside them."""
+    secret, device_hash = urandom(16), device.hash()
+    return lambda: (SecretInitiator(secret, device_hash, False), SecretResponder(secret, False))
 
 
-def passcode_models() -> Models:
+def passcode_models(_: Credential) -> Models:
     """Prepare the model `passcode` with one code known to both ends; every run draws fresh scalars."""
     code = Passcode.generate(urandom)
-    return lambda _: (PasscodeInitiator(code, urandom(32)), PasscodeResponder(code, urandom(32)))
+    return lambda: (PasscodeInitiator(code, urandom(32)), PasscodeResponder(code, urandom(32)))
 
 
 def _accept(session: Session) -> PeerVerified:
@@ -184,8 +185,8 @@ def noise_handshake() -> Callable[[], None]:
 Prepare = Callable[[], Callable[[], None]]
 PROFILES: dict[str, tuple[Prepare, Prepare]] = {
     "m0/s6": (lambda: oob_handshake(0, 6), primitives_m0_s6),
-    "m0/s6 + secret": (lambda: oob_pairing(secret_models()), primitives_secret),
-    "m0/s6 + passcode": (lambda: oob_pairing(passcode_models()), primitives_passcode),
+    "m0/s6 + secret": (lambda: oob_pairing(secret_models), primitives_secret),
+    "m0/s6 + passcode": (lambda: oob_pairing(passcode_models), primitives_passcode),
     "m3/s2": (lambda: oob_handshake(3, 2), primitives_m3_s2),
 }
 

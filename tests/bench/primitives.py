@@ -1,8 +1,10 @@
-"""The raw primitives of a handshake, both ends together, straight from their library.
+"""The raw primitives of a handshake, one end after the other, straight from their library, in the order of a run.
 
+The order matters: a call that follows others of its kind finds the caches warm, as no run of the protocol would.
 Counted from the key schedule of RFC 9528, section 4. Per end: TH_2 with H(message_1), TH_3, TH_4; PRK_2e; KEYSTREAM_2,
-MAC_2, MAC_3, K_3, IV_3, K_4, IV_4, PRK_out, PRK_exporter and one exported key; with static Diffie-Hellman also two
-salts and two extractions. Sizes are those of a run with credentials by reference, and by value under a model.
+MAC_2, MAC_3, K_3, IV_3, K_4, IV_4, PRK_out, PRK_exporter and one exported key; the combination of PLAINTEXT_2 with
+KEYSTREAM_2; a signature from DER to the form of COSE, and one back; with static Diffie-Hellman also two salts and two
+extractions. Sizes are those of a run with credentials by reference, and by value under a model.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ from os import urandom
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
@@ -39,7 +42,6 @@ def primitives_m0_s6(signed: int = 230, plaintext: int = 67) -> Callable[[], Non
     `signed` is the length in bytes of what is signed, `plaintext` that of PLAINTEXT_2 and PLAINTEXT_3.
     """
     signer, content = ec.generate_private_key(_P256), bytes(signed)
-    signature = signer.sign(content, _SIGN)
     point = signer.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     peer = X25519PrivateKey.generate().public_key().public_bytes_raw()
 
@@ -47,20 +49,28 @@ def primitives_m0_s6(signed: int = 230, plaintext: int = 67) -> Callable[[], Non
         for _ in range(2):
             ephemeral = X25519PrivateKey.generate()
             ephemeral.public_key().public_bytes_raw()
+            _hash(37, 68)  # H(message_1), TH_2
             ephemeral.exchange(X25519PublicKey.from_public_bytes(peer))
-            signer.sign(content, _SIGN)
-            ec.EllipticCurvePublicKey.from_encoded_point(_P256, point).verify(signature, content, _VERIFY)
-            _hashes(signed)
-            _extract(1)
-            _expand([plaintext + 1, 32, 32, 16, 12, 16, 12, 32, 32, 32])
+            HKDF.extract(_SHA256, _TH, _KEY)
+            _expand(plaintext + 1, 32)  # KEYSTREAM_2, MAC_2
+            _xor(plaintext + 1)
+            raw = _to_raw(signer.sign(content, _SIGN))
+            _hash(signed)  # TH_3
+            _expand(32)  # MAC_3
+            key = ec.EllipticCurvePublicKey.from_encoded_point(_P256, point)
+            key.verify(_to_der(raw), content, _VERIFY)
+            _expand(16, 12)  # K_3, IV_3
             AESGCM(_KEY[:16]).encrypt(_KEY[:12], bytes(plaintext), _INFO)
+            _hash(signed)  # TH_4
+            _expand(16, 12)  # K_4, IV_4
             AESGCM(_KEY[:16]).encrypt(_KEY[:12], b"", _INFO)
+            _expand(32, 32, 32)  # PRK_out, PRK_exporter, a key
 
     return run
 
 
 def primitives_secret() -> Callable[[], None]:
-    """Method 0, suite 6 under the model `secret`: also four HMACs an end, and the hash of CRED_R at one."""
+    """Method 0, suite 6 under the model `secret`: also four HMACs an end, and at one the hash of CRED_R."""
     handshake = primitives_m0_s6(SIGNED, PLAINTEXT)
 
     def run() -> None:
@@ -103,32 +113,49 @@ def primitives_m3_s2() -> Callable[[], None]:
             ephemeral = ec.generate_private_key(_P256)
             ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
             g_y = ec.EllipticCurvePublicKey.from_encoded_point(_P256, ephemeral_point)
-            g_r = ec.EllipticCurvePublicKey.from_encoded_point(_P256, static_point)
+            _hash(37, 68)  # H(message_1), TH_2
             ephemeral.exchange(_ECDH, g_y)
-            ephemeral.exchange(_ECDH, g_r)
+            HKDF.extract(_SHA256, _TH, _KEY)
+            _expand(11, 32)  # KEYSTREAM_2, SALT_3e2m
+            _xor(11)
+            ephemeral.exchange(_ECDH, ec.EllipticCurvePublicKey.from_encoded_point(_P256, static_point))
+            HKDF.extract(_SHA256, _TH, _KEY)
+            _expand(8, 32)  # MAC_2, SALT_4e3m
+            _hash(240)  # TH_3
             static.exchange(_ECDH, g_y)
-            _hashes()
-            _extract(3)
-            _expand([11, 32, 8, 32, 8, 16, 13, 16, 13, 32, 32, 32])
+            HKDF.extract(_SHA256, _TH, _KEY)
+            _expand(8, 16, 13)  # MAC_3, K_3, IV_3
             AESCCM(_KEY[:16], tag_length=8).encrypt(_KEY[:13], bytes(10), _INFO)
+            _hash(240)  # TH_4
+            _expand(16, 13)  # K_4, IV_4
             AESCCM(_KEY[:16], tag_length=8).encrypt(_KEY[:13], b"", _INFO)
+            _expand(32, 32, 32)  # PRK_out, PRK_exporter, a key
 
     return run
 
 
-def _hashes(transcript: int = 240) -> None:
-    for length in (37, 68, transcript, transcript):  # H(message_1), TH_2, TH_3, TH_4
+def _hash(*lengths: int) -> None:
+    for length in lengths:
         hashlib.sha256(bytes(length)).digest()
 
 
-def _extract(times: int) -> None:
-    for _ in range(times):
-        HKDF.extract(_SHA256, _TH, _KEY)
-
-
-def _expand(lengths: list[int]) -> None:
+def _expand(*lengths: int) -> None:
     for length in lengths:
         HKDFExpand(_SHA256, length, _CONTEXT if length == 32 else _INFO).derive(_KEY)
+
+
+def _xor(length: int) -> None:
+    zero = bytes(length)
+    (int.from_bytes(zero, "big") ^ int.from_bytes(zero, "big")).to_bytes(length, "big")
+
+
+def _to_raw(der: bytes) -> bytes:
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _to_der(raw: bytes) -> bytes:
+    return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
 
 
 def _prf(key: bytes, length: int) -> None:
