@@ -3,7 +3,6 @@
 session at the issuer -> message_1 .. message_4 -> both halves to the issuer -> channel: proceed -> ready -> page
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -37,7 +36,7 @@ from oob.issuance import IssuerClient, IssuerSession
 from oob.pairing import Bootstrap, CompareInitiator, InitiatorModel, Passcode, ResumedInitiator
 from oob.pairing.compare import LIFETIME
 from oob.progress import Progress, Report, silent
-from oob.transport.conversation import expect, part
+from oob.transport.conversation import ask, expect, part
 from oob.transport.link import Link
 
 MESSAGE_WAIT = 10.0
@@ -179,23 +178,15 @@ class Client:
         """Return message_4; in the model `compare`, after this end's user said yes as well."""
         if not isinstance(model, CompareInitiator) or not isinstance(carried, Comparison):
             return await expect(link, MessageType.HANDSHAKE, MESSAGE_WAIT)
-        asking = asyncio.ensure_future(carried.confirm(model.show(self._clock()), name))
-        reading = asyncio.ensure_future(expect(link, MessageType.HANDSHAKE, LIFETIME + MESSAGE_WAIT))
-        end = asyncio.get_running_loop().time() + LIFETIME
-        try:
-            await asyncio.wait({asking, reading}, return_when=asyncio.FIRST_COMPLETED, timeout=LIFETIME)
-            if reading.done() and Error.decode(reading.result()):
-                return reading.result()  # the device's user said no: nobody needs to be asked here
-            await asyncio.wait({asking}, timeout=end - asyncio.get_running_loop().time())
-            if not asking.done() or not asking.result():
-                cause = "the user did not say that both numbers are the same"
-                raise AuthenticationError(cause, step="compare", remedy="Pair again, and look at both screens")
-            model.confirm(self._clock())
-            return await reading
-        finally:
-            for task in (asking, reading):
-                task.cancel()
-            await asyncio.wait({asking, reading})
+        question = carried.confirm(model.show(self._clock()), name)
+        agreed, message_4 = await ask(link, question, LIFETIME, lambda message: Error.decode(message) is None)
+        if not agreed and message_4 is not None and Error.decode(message_4):
+            return message_4  # the device's user said no
+        if not agreed:
+            cause = "the user did not say that both numbers are the same"
+            raise AuthenticationError(cause, step="compare", remedy="Pair again, and look at both screens")
+        model.confirm(self._clock())
+        return message_4 or await expect(link, MessageType.HANDSHAKE, LIFETIME + MESSAGE_WAIT)
 
     def _session_key(self) -> tuple[SigningKey, Identity]:
         key = SigningKey.generate(Algorithm.ES256, self._random)

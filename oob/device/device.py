@@ -46,7 +46,7 @@ from oob.issuance import Certificate
 from oob.pairing import CompareResponder, Model, ResponderModel, ResumedResponder
 from oob.pairing.compare import LIFETIME
 from oob.progress import Progress, Report, silent
-from oob.transport.conversation import expect, part
+from oob.transport.conversation import ask, expect, part
 from oob.transport.link import Link, Listener
 
 MESSAGE_WAIT = 10.0
@@ -234,7 +234,7 @@ class Device:
             self._tell("guess counted")
             claim = exchange.open(message_3)
             self._authorise(claim)
-            await self._ask(exchange.model, claim)
+            await self._ask(link, exchange.model, claim)
             message_4, channel = self._confirm(exchange, attempt)
         except OobError as error:
             exchange.decline(error)
@@ -286,17 +286,14 @@ class Device:
         if claim.context is not None and self._issuers is not None and claim.context.issuer not in self._issuers:
             raise AuthenticationError("the issuer is not one that this device accepts", step="message_3")
 
-    async def _ask(self, model: ResponderModel, claim: Claim) -> None:
+    async def _ask(self, link: Link, model: ResponderModel, claim: Claim) -> None:
         """In the model `compare`, show the number and wait for the device's user; AuthenticationError without a yes."""
         if not isinstance(model, CompareResponder) or self._confirm_number is None:
             return
         number = model.show(self._clock())
         who = label_of(claim.context.origin or claim.context.issuer) if claim.context is not None else ""
-        try:
-            async with asyncio.timeout(LIFETIME):
-                agreed = await self._confirm_number(number, who)
-        except TimeoutError:
-            agreed = False
+        # The client has nothing to say now but that its own user said no.
+        agreed, _ = await ask(link, self._confirm_number(number, who), LIFETIME, lambda message: False)
         if not agreed:
             raise AuthenticationError("the device's user did not say that the numbers are the same", step="compare")
         model.confirm(self._clock())

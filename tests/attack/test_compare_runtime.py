@@ -13,6 +13,7 @@ from oob.binding import InitiatorExchange
 from oob.client import Comparison
 from oob.device.offer import CompareOffer
 from oob.errors import AuthenticationError, OobError
+from oob.framing.gatt import MessageType
 from oob.pairing import CompareInitiator, Model
 from oob.sim.screens import Screens
 from tests.attack.refusal import DEFENDED
@@ -110,3 +111,26 @@ async def test_a_user_who_is_asked_while_the_link_breaks(tmp_path: Path) -> None
         trying = asyncio.create_task(on.client.pair(link, Comparison(broken)))
         with pytest.raises(OobError):
             await asyncio.wait_for(trying, 10)
+
+
+async def test_who_leaves_while_people_compare_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Defence: transport/conversation.py, `ask`: the device stops asking when the link ends."""
+
+    async def never(number: str, who: str) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    async with stage(tmp_path, model=Model.COMPARE, confirm=never) as on:
+        on.device.offer.press()
+        link, session_key = await on.connect(), identity()
+        model = CompareInitiator(bytes(16), session_key.credential.cred)
+        exchange = InitiatorExchange(session_key, model, CONTEXT)
+        message_3 = exchange.receive_2(await ask(link, exchange.start(ephemeral(), b"\x01")))
+        await link.send(MessageType.HANDSHAKE, message_3)
+        await on.until(("device", "guess counted"))
+        await link.close()
+        await on.until(("device", "failed"))
+        screens = Screens()
+        on.device._confirm_number = screens.device
+        on.device.offer.press()
+        assert (await on.pair(Comparison(screens.client))).status == "ready"

@@ -1,8 +1,10 @@
+import asyncio
+
 import pytest
 
-from oob.errors import LinkTimeout, PeerError
+from oob.errors import LinkError, LinkTimeout, PeerError
 from oob.framing.gatt import MessageType
-from oob.transport.conversation import expect, part
+from oob.transport.conversation import ask, expect, part
 from oob.transport.memory import link_pair
 
 
@@ -36,3 +38,38 @@ async def test_parts_in_silence_when_the_peer_is_gone() -> None:
     ours, theirs = link_pair()
     await theirs.close()
     await part(ours, b"error")
+
+
+async def answer(agreed: bool, after: asyncio.Event | None = None) -> bool:
+    if after is not None:
+        await after.wait()
+    return agreed
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_asks_while_it_listens(agreed: bool) -> None:
+    ours, theirs = link_pair()
+    assert await ask(ours, answer(agreed), 5, lambda _: True) == (agreed, None)
+    await theirs.send(MessageType.HANDSHAKE, b"1")
+    heard = asyncio.Event()
+    assert await ask(ours, answer(agreed, heard), 5, lambda _: heard.set() or True) == (agreed, b"1")  # type: ignore[func-returns-value]
+
+
+async def test_stops_asking_when_the_peer_says_no() -> None:
+    ours, theirs = link_pair()
+    await theirs.send(MessageType.HANDSHAKE, b"no")
+    assert await ask(ours, answer(True, asyncio.Event()), 5, lambda message: message != b"no") == (False, b"no")
+
+
+async def test_stops_asking_when_the_link_ends() -> None:
+    ours, theirs = link_pair()
+    asking = asyncio.create_task(ask(ours, answer(True, asyncio.Event()), 5, lambda _: True))
+    await asyncio.sleep(0)
+    await theirs.close()
+    with pytest.raises(LinkError):
+        await asking
+
+
+async def test_no_answer_is_no() -> None:
+    ours, _ = link_pair()
+    assert await ask(ours, answer(True, asyncio.Event()), 0.01, lambda _: True) == (False, None)
