@@ -37,7 +37,9 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         if args.verb == "unpair":
             await client.unpair(link, pairing)
         elif args.verb == "renew":
-            terminal.result({"url": (await client.renew(link, pairing, names=tuple(args.name))).url})
+            renewed = await client.renew(link, pairing, names=tuple(args.name))
+            terminal.result({"url": renewed.url})
+            terminal.show(renewed.url)
         else:
             await _VERBS[args.verb](await client.resume(link, pairing), args, terminal)
         terminal.say("Done.")
