@@ -1,5 +1,7 @@
 """Requests of an owner and their answers: round trips, the CDDL, and hostile input."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ from oob.binding.management import (
     decode_answer,
     decode_request,
 )
-from oob.errors import PeerError
+from oob.errors import PeerError, UsageError
 from tests.pairing.test_spec import check, refused
 
 ids = st.binary(min_size=32, max_size=32)
@@ -87,6 +89,14 @@ def test_any_bytes_give_a_value_or_a_peer_error(data: bytes) -> None:
         except PeerError:
             continue
         assert value.encode() == data
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Rename(bytes(31), "x"), lambda: Remove(bytes(33)), lambda: Rename(bytes(32), "\n")]
+)
+def test_a_request_that_no_device_takes_is_not_made(make: Callable[[], Request]) -> None:
+    with pytest.raises(UsageError):
+        make()
 
 
 def test_a_proceed_is_no_answer() -> None:

@@ -90,6 +90,11 @@ def test_impossible_lengths(length: int) -> None:
         KEY.export("app", b"", length)
 
 
+def test_a_label_that_is_not_unicode() -> None:
+    with pytest.raises(UsageError, match="not Unicode"):
+        KEY.export("\ud800", b"", 32)
+
+
 def test_attack_the_key_opens_no_channel() -> None:
     """pairing_key.py, derive: another exporter label than the channel's, so that neither leads to the other."""
     ours, theirs = channel_pair(EXPORTER, Model.SECRET, SECRET)
