@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oob.errors import DeviceNotFound
 from oob.transport.bleak_edge import load_bleak, renamed
@@ -13,6 +13,10 @@ from oob.transport.gatt_profile import COMPANY_ID, SERVICE_UUID
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+
+
+START_WAIT: Final = 5.0
+"""Seconds that the stack has at least to start a scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,6 @@ async def scan(timeout: float, *, backend: "type[BaseBleakScanner] | None" = Non
     """
     bleak = load_bleak()
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
     sightings: asyncio.Queue[Found] = asyncio.Queue()
     seen: dict[str, bytes] = {}
 
@@ -50,8 +53,9 @@ async def scan(timeout: float, *, backend: "type[BaseBleakScanner] | None" = Non
         scanner = bleak.BleakScanner(on_advertisement, [SERVICE_UUID], backend=backend)
     try:
         with renamed("scan"):
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(max(timeout, START_WAIT)):
                 await scanner.start()
+        deadline = loop.time() + timeout  # of listening: to settle takes less time than a busy stack to start
         while (sighting := await _next_before(deadline, sightings)) is not None:
             yield sighting
     finally:

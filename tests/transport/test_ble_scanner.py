@@ -6,7 +6,8 @@ from contextlib import aclosing
 import pytest
 from bleak.exc import BleakError
 
-from oob.errors import DeviceNotFound, LinkError
+from oob.errors import DeviceNotFound, LinkError, LinkTimeout
+from oob.transport import ble_scanner
 from oob.transport.ble_scanner import Found, find, scan
 from oob.transport.gatt_profile import SERVICE_UUID
 from tests.transport.fake_bleak import FakeScanner
@@ -71,3 +72,29 @@ async def test_a_radio_that_does_not_start_is_a_link_error(error: Exception) -> 
     with pytest.raises(LinkError, match=str(error)):
         await collect(backend)
     assert backend.calls == ["start", "stop"]
+
+
+class SlowScanner(FakeScanner):
+    """A stack that takes its time to start, or for ever."""
+
+    started: asyncio.Event
+
+    async def start(self) -> None:
+        await self.started.wait()
+        await super().start()
+
+
+async def test_a_stack_that_is_slow_to_start_takes_nothing_from_the_listening() -> None:
+    backend = SlowScanner.fresh(("C0:01", None, OURS))
+    backend.started = asyncio.Event()  # type: ignore[attr-defined]
+    asyncio.get_running_loop().call_later(0.05, backend.started.set)  # type: ignore[attr-defined]
+    assert [one.address for one in await collect(backend, timeout=0.01)] == ["C0:01"]
+
+
+async def test_a_stack_that_never_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ble_scanner, "START_WAIT", 0.01)
+    backend = SlowScanner.fresh()
+    backend.started = asyncio.Event()  # type: ignore[attr-defined]
+    with pytest.raises(LinkTimeout):
+        await collect(backend)
+    assert backend.calls == ["stop"]
