@@ -235,6 +235,7 @@ class Device:
             claim = exchange.open(message_3)
             self._authorise(claim)
             await self._ask(link, exchange.model, claim)
+            resets = self._resets
             message_4, channel = self._confirm(exchange, attempt)
         except OobError as error:
             exchange.decline(error)
@@ -244,7 +245,7 @@ class Device:
         self._tell("bound" if exchange.binds else "met", claim.proof.strength)
         await link.send(MessageType.HANDSHAKE, message_4)
         id = exchange.model.pairing if isinstance(exchange.model, ResumedResponder) else None
-        return _Met(channel, claim, exchange.pairing_key(), exchange.binds, id, consented, self._resets)
+        return _Met(channel, claim, exchange.pairing_key(), exchange.binds, id, consented, resets)
 
     def _attempts(self) -> dict[ResponderModel, Attempt]:
         """Return what can be had now, by model object; the one that is armed first. LockedOut if there is nothing."""

@@ -164,6 +164,20 @@ async def test_a_client_from_before_a_reset_does_not_become_an_owner(tmp_path: P
         await link.close()
 
 
+async def test_a_reset_while_message_4_leaves(tmp_path: Path) -> None:
+    """Defence: device/device.py, `_meet`: the resets are counted before anything is signed."""
+
+    def reset(who: str, step: str) -> None:
+        if (who, step) == ("device", "bound"):
+            on.device.store.update(pairings=(), owner=None, certificate=None)
+            on.device._resets += 1
+
+    async with stage(tmp_path) as on:
+        on.on_step = reset
+        assert "reset meanwhile" in str(await on.fail())
+        assert on.device.store.state.owner is None
+
+
 async def test_a_pairing_that_broke_off_leaves_the_former_one_in_force(tmp_path: Path) -> None:
     """The device knows the client by the former key until it took the new one. Defence: client/store.py, `save`."""
     async with stage(tmp_path) as on:
