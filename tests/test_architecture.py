@@ -42,9 +42,13 @@ CLOCKS_AND_DICE = {"now", "utcnow", "today", "urandom", "generate_private_key", 
 # Modules without a test file of their own, each with the reason.
 _BY_THE_RUNNER = "judged as a whole, by vectors sound and damaged: tests/conformance/test_vectors.py"
 _BY_THE_DEVICES = "played against sound and broken devices: tests/conformance/test_device.py"
+_BY_THE_PARSER = "what can be said on the command line: tests/cli/test_parser.py"
 _BY_THE_RADIO = "an adapter, tested where it is used: tests/sim/test_radio.py"
 TESTED_ELSEWHERE = {
     "__init__.py": "tests/test_public.py",
+    "cli/arguments.py": _BY_THE_PARSER,
+    "cli/parties.py": _BY_THE_PARSER,
+    "cli/tools.py": _BY_THE_PARSER,
     "conformance/bench.py": _BY_THE_DEVICES,
     "conformance/cpace.py": _BY_THE_RUNNER,
     "conformance/edhoc.py": _BY_THE_RUNNER,

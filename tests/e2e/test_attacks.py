@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from oob.binding import Binding, BindingStatement
-from oob.cli import main, parser
+from oob.cli import main, tools
 from oob.cose import Sign1
 from oob.issuance.server import bindings, orders
 from oob.pairing import passcode, secret
@@ -33,7 +33,7 @@ def attack(name: str, carrier: str, model: str, capsys: pytest.CaptureFixture[st
 
 
 def test_the_help_knows_all_attacks() -> None:
-    assert set(parser.ATTACKS) == set(ATTACKS) == set(REFUSALS)
+    assert set(tools.ATTACKS) == set(ATTACKS) == set(REFUSALS)
 
 
 @pytest.mark.parametrize("model", ["passcode", "secret"])

@@ -1,0 +1,26 @@
+"""Arguments that many commands have."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+Raw = argparse.RawDescriptionHelpFormatter
+
+
+def add_common(parser: argparse.ArgumentParser, *, part: str = "", state: str = "") -> None:
+    """Add --state and --json; `part` names the place of the state under the state directory."""
+    place = state or f"oob/{part} in $XDG_STATE_HOME or ~/.local/state"
+    parser.add_argument("--state", type=Path, metavar="DIR", help=f"where to keep state; default: {place}")
+    parser.add_argument("--json", action="store_true", help="JSON on stdout, for machines")
+    parser.set_defaults(part=part)
+
+
+def seconds(text: str) -> float:
+    """Parse seconds, above 0 and at most 3600."""
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError("seconds, above 0 and at most 3600")
+    return value

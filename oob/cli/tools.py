@@ -1,0 +1,111 @@
+"""The commands that show and check: demo, discover, conformance."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oob.cli.arguments import Raw, add_common, seconds
+
+if TYPE_CHECKING:
+    from oob.cli.arguments import Commands
+
+ATTACKS = (
+    "wrong-code",
+    "mitm",
+    "swapped-key",
+    "replayed-binding",
+    "hijacked-challenge",
+    "foreign-csr",
+    "extra-name",
+)
+"""The keys of `oob.sim.attacks.ATTACKS`, for which the help must not load the simulator."""
+
+
+def add_demo(commands: "Commands") -> None:
+    """Add `oob demo`."""
+    parser = commands.add_parser(
+        "demo",
+        help="the whole idea in a few seconds: a simulated device, paired and opened over HTTPS",
+        description="Run a simulated device, a client and an issuer: pair, bind, issue, open the page. No hardware.",
+        epilog=(
+            "examples:\n"
+            "  oob demo                                   over simulated Bluetooth LE, by passcode\n"
+            "  oob demo --carrier memory --model secret   without a radio, by the secret of a QR code\n"
+            "  oob demo --attack mitm                     watch an attack fail: exit code 4 or 5"
+        ),
+        formatter_class=Raw,
+    )
+    parser.add_argument(
+        "--carrier", choices=("ble", "memory"), default="ble", help="default: ble, on a simulated radio"
+    )
+    models = ("passcode", "secret", "compare")
+    parser.add_argument("--model", choices=models, default="passcode", help="default: passcode")
+    parser.add_argument(
+        "--attack",
+        metavar="NAME",
+        choices=ATTACKS,
+        help=f"run this attack for real, it must end refused: {', '.join(ATTACKS)}",
+    )
+    add_common(parser, state="a new temporary directory, removed at the end")
+    parser.set_defaults(run="oob.cli.demo.run")
+
+
+def add_discover(commands: "Commands") -> None:
+    """Add `oob discover`."""
+    parser = commands.add_parser(
+        "discover",
+        help="list the devices that offer pairing over Bluetooth LE",
+        description="Listen for devices that offer pairing over Bluetooth LE, and list them as they are seen.",
+        epilog="example:\n  oob discover --timeout 5 --json",
+        formatter_class=Raw,
+    )
+    parser.add_argument("--timeout", type=seconds, default=5.0, metavar="S", help="default: 5")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+    parser.set_defaults(run="oob.cli.discover.run")
+
+
+def add_conformance(commands: "Commands") -> None:
+    """Add `oob conformance`."""
+    parser = commands.add_parser("conformance", help="check this library, or a device of any maker")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    vectors = verbs.add_parser(
+        "vectors",
+        help="run every vector of these files",
+        description="Run every vector of these files through the library's public API.",
+        epilog="example:\n  oob conformance vectors tests/vectors/*.json",
+        formatter_class=Raw,
+    )
+    vectors.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    vectors.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+    vectors.set_defaults(run="oob.cli.conformance.vectors")
+    device = verbs.add_parser(
+        "device",
+        help="check what a device answers, refuses and counts",
+        description=(
+            "Play the client against a device of any maker, right and wrong, and report case by case.\n"
+            "Its passcode, or the text of its QR code, is read from stdin. A passcode is soon used up: then the next\n"
+            "line is read, three times in all. The device is left without a code, and is never sent to an issuer."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob conformance device memory              a device of this library: see what is checked\n"
+            "  oob conformance device socket:lamp         a device on this machine; asks for its codes\n"
+            "  oob conformance device AA:BB:CC:DD:EE:FF   over Bluetooth LE\n"
+            "  oob conformance device memory --model secret --json"
+        ),
+        formatter_class=Raw,
+    )
+    device.add_argument("address", metavar="ADDRESS", help="memory, socket:PATH, or a Bluetooth LE address")
+    device.add_argument(
+        "--wait", type=seconds, default=15.0, metavar="S", help="for an answer, and for giving a client up; default 15"
+    )
+    device.add_argument(
+        "--issuer",
+        default="https://issuer.invalid/directory",
+        metavar="URL",
+        help="name this issuer, to a device that knows its own; it is not contacted",
+    )
+    device.add_argument(
+        "--model", choices=("passcode", "secret"), default="passcode", help="of the device in memory; default: passcode"
+    )
+    device.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+    device.set_defaults(run="oob.cli.conformance.device")
