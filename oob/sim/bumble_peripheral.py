@@ -1,12 +1,13 @@
 """A simulated device: the GATT peripheral of the library on a bumble stack."""
 
 import asyncio
+import os
 from typing import Final
 
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
 from bumble.gatt import Characteristic, CharacteristicValue, Service
-from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR
+from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR, Address, HCI_LE_Set_Random_Address_Command
 
 from oob.errors import LinkError, UsageError
 from oob.transport.ble_peripheral import GattPeripheral
@@ -42,11 +43,16 @@ async def hang_up(
 
 
 class BumbleStack:
-    """A GattStack on a simulated bumble device. It goes on advertising while clients are connected."""
+    """A GattStack on a simulated bumble device. It goes on advertising while clients are connected.
 
-    def __init__(self, device: Device, *, tag: bytes = b"", mtu: int = 517) -> None:
+    A new tag comes with a new address, once no client is connected.
+    """
+
+    def __init__(self, device: Device, *, mtu: int = 517) -> None:
         self._device = device
-        self._payload = advertising_payload(tag)
+        self._payload: bytes | None = None
+        self._rotate = False  # the address is due to change
+        self._turn = asyncio.Lock()  # bumble's commands to its controller, one after the other
         self._peripheral: GattPeripheral | None = None
         self._advertiser: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -65,9 +71,8 @@ class BumbleStack:
         device.on(Device.EVENT_CONNECTION, self._on_connection)
 
     async def start(self, peripheral: GattPeripheral) -> None:
-        """Advertise, and report to `peripheral`."""
+        """Serve, and report to `peripheral`."""
         self._peripheral = peripheral
-        await self._advertise()
         self._advertiser = asyncio.create_task(self._advertise_again())
 
     async def stop(self) -> None:
@@ -77,13 +82,15 @@ class BumbleStack:
         if advertiser is not None:
             advertiser.cancel()
             await asyncio.gather(advertiser, return_exceptions=True)
-            await self._device.stop_advertising()
+            await self.advertise(None)
         await hang_up(self._device)
 
-    async def set_tag(self, tag: bytes) -> None:
-        """Advertise another tag, 6 bytes or none."""
-        self._payload = advertising_payload(tag)
-        self._wake.set()
+    async def advertise(self, tag: bytes | None) -> None:
+        """Advertise this tag, 6 bytes or none; None: be invisible."""
+        payload = None if tag is None else advertising_payload(tag)
+        self._rotate |= None not in (payload, self._payload) and payload != self._payload
+        self._payload = payload
+        await self._refresh()
 
     async def notify(self, peer: object, value: bytes) -> None:
         """Send one simulated notification."""
@@ -105,20 +112,35 @@ class BumbleStack:
     def _connection(self, peer: object) -> Connection | None:
         return peer if isinstance(peer, Connection) and peer in self._device.connections.values() else None
 
+    async def _refresh(self) -> None:
+        # Bumble does not survive the cancellation of a task that waits for its controller.
+        await finish(asyncio.create_task(self._advertise()))
+
     async def _advertise(self) -> None:
-        await self._device.start_advertising(
-            advertising_data=self._payload,
-            advertising_interval_min=ADVERTISING_INTERVAL,
-            advertising_interval_max=ADVERTISING_INTERVAL,
-        )
+        async with self._turn:
+            await self._device.stop_advertising()
+            if self._rotate and not self._device.connections:
+                self._rotate = False
+                await self._change_address()
+            if self._payload is not None:
+                await self._device.start_advertising(
+                    advertising_data=self._payload,
+                    advertising_interval_min=ADVERTISING_INTERVAL,
+                    advertising_interval_max=ADVERTISING_INTERVAL,
+                )
+
+    async def _change_address(self) -> None:
+        """Take a new resolvable private address, for whose key nobody is told."""
+        address = Address.generate_private_address(os.urandom(16))
+        self._device.random_address = address
+        await self._device.send_sync_command(HCI_LE_Set_Random_Address_Command(random_address=address))
 
     async def _advertise_again(self) -> None:
         """A connection ends the advertising: start it anew each time."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            # Bumble does not survive the cancellation of a task that waits for its controller.
-            await finish(asyncio.create_task(self._advertise()))
+            await self._refresh()
 
     def _on_connection(self, connection: Connection) -> None:
         connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: self._on_disconnection(connection))
@@ -127,6 +149,7 @@ class BumbleStack:
             self._peripheral.on_connect(connection)
 
     def _on_disconnection(self, connection: Connection) -> None:
+        self._wake.set()
         if self._peripheral is not None:
             self._peripheral.on_disconnect(connection)
 

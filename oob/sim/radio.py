@@ -64,19 +64,16 @@ class _Air(LocalLink):
 class SimulatedPeripheral(GattPeripheral):
     """A simulated device: a listener with an `address`, and everything that can happen to it."""
 
-    def __init__(
-        self, radio: "VirtualRadio", device: Device, stack: BumbleStack, address: str, timing: Timing | None
-    ) -> None:
+    def __init__(self, radio: "VirtualRadio", device: Device, stack: BumbleStack, timing: Timing | None) -> None:
         super().__init__(stack, timing=timing)
-        self.address = address
         self._radio = radio
         self._device = device
-        self._stack = stack
         self._drop_after: int | None = None
 
-    async def set_tag(self, tag: bytes) -> None:
-        """Advertise another tag."""
-        await self._stack.set_tag(tag)
+    @property
+    def address(self) -> str:
+        """The address of now, which changes with the tag."""
+        return self._device.random_address.to_string(with_type_qualifier=False)
 
     async def drop(self) -> None:
         """Lose all connections at once; both ends notice."""
@@ -147,12 +144,16 @@ class VirtualRadio:
     async def peripheral(
         self, address: str | None = None, *, tag: bytes = b"", mtu: int = 517, timing: Timing | None = None
     ) -> SimulatedPeripheral:
-        """Switch a simulated device on, advertising `tag`; `mtu` is the largest ATT MTU that it agrees to, in bytes."""
+        """Switch a simulated device on, advertising `tag` until it is told otherwise.
+
+        `mtu` is the largest ATT MTU that it agrees to, in bytes.
+        """
         address = address or self._address("C0")
         device = await self._power_on(address)
-        peripheral = SimulatedPeripheral(self, device, BumbleStack(device, tag=tag, mtu=mtu), address, timing)
+        peripheral = SimulatedPeripheral(self, device, BumbleStack(device, mtu=mtu), timing)
         self._peripherals.append(peripheral)
         await peripheral.start()
+        await peripheral.advertise(tag)
         return peripheral
 
     async def central(self, on_advertisement: Callable[[Advertisement], None] | None = None) -> Device:

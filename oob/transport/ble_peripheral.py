@@ -25,7 +25,14 @@ class GattStack(Protocol):
     """What a Bluetooth stack must do for a device. `peer` is whatever names a connection in that stack."""
 
     async def start(self, peripheral: "GattPeripheral") -> None:
-        """Serve the service, advertise, and call the `on_` methods of `peripheral`. Raises LinkError."""
+        """Serve the service, and call the `on_` methods of `peripheral`. Raises LinkError."""
+        ...
+
+    async def advertise(self, tag: bytes | None) -> None:
+        """Advertise the service with this tag, 6 bytes, or b"" for none, in place of what was; None: do not advertise.
+
+        A new tag comes with a new address, where the stack lets that be chosen. Raises LinkError.
+        """
         ...
 
     async def stop(self) -> None:
@@ -102,9 +109,13 @@ class GattPeripheral:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Become visible and connectable. Raises LinkError."""
+        """Serve clients; `advertise` lets them find the device. Raises LinkError."""
         self._closed = False
         await self.stack.start(self)
+
+    async def advertise(self, tag: bytes | None) -> None:
+        """Advertise with this tag, 6 bytes, or b"" for none; None: be invisible. Raises LinkError."""
+        await self.stack.advertise(tag)
 
     async def accept(self) -> FramedLink:
         """Wait for the next client that writes. Raises LinkError once closed."""

@@ -78,7 +78,14 @@ class Listener(Protocol):
     """The device side of a carrier: yields one link for each client that turns up."""
 
     async def start(self) -> None:
-        """Become visible and connectable."""
+        """Let clients connect; a carrier that advertises stays invisible until it is told what."""
+        ...
+
+    async def advertise(self, tag: bytes | None) -> None:
+        """Advertise with this tag, 6 bytes, or b"" for none; None: be invisible and not connectable. Raises LinkError.
+
+        Carriers on which nobody looks around have nothing to do here.
+        """
         ...
 
     async def accept(self) -> Link:

@@ -165,6 +165,9 @@ class MemoryListener:
         """Let clients connect."""
         self._started = True
 
+    async def advertise(self, tag: bytes | None) -> None:
+        """Do nothing: a client has this very object."""
+
     async def accept(self) -> FramedLink:
         """Wait for the next client. Raises LinkError once closed."""
         link = await self._links.get()

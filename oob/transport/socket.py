@@ -84,6 +84,9 @@ class SocketListener:
             cause, remedy = error.strerror or str(error), "Choose another path for the socket"
             raise LinkError(f"cannot listen at {self._path}: {cause}", step="listen", remedy=remedy) from error
 
+    async def advertise(self, tag: bytes | None) -> None:
+        """Do nothing: the path is the address."""
+
     async def accept(self) -> FramedLink:
         """Wait for the next client. Raises LinkError once closed."""
         link = await self._links.get()

@@ -92,7 +92,7 @@ async def test_a_new_tag_is_reported_and_an_old_one_only_once(radio: VirtualRadi
     tags = []
     async for sighting in scan(0.3, backend=radio.scanner_backend):
         tags.append(sighting.tag)
-        await device.set_tag(b"tag--2")
+        await device.advertise(b"tag--2")
     assert tags == [b"tag--1", b"tag--2"]
 
 
@@ -315,3 +315,33 @@ async def test_nothing_is_printed_or_logged(
         await device.switch_off()
     assert capfd.readouterr() == ("", "")
     assert [record for record in caplog.records if record.name.startswith(("bumble", "bleak"))] == []
+
+
+async def test_a_new_tag_comes_with_a_new_address_once_nobody_is_connected(
+    radio: VirtualRadio, device: SimulatedPeripheral
+) -> None:
+    first = device.address
+    async with await link_to(radio, device) as link:
+        await device.advertise(b"tag--2")
+        assert device.address == first
+        await link.send(HANDSHAKE, b"ab")
+        assert await link.receive(1) == (HANDSHAKE, b"ba")
+    found = await find(lambda found: found.address != first, 2, backend=radio.scanner_backend)
+    assert (found.address, found.tag) == (device.address, b"tag--2")
+    async with await link_to(radio, device) as link:
+        await link.send(HANDSHAKE, b"ab")
+        assert await link.receive(1) == (HANDSHAKE, b"ba")
+
+
+async def test_a_device_that_advertises_nothing_is_neither_seen_nor_connectable(
+    radio: VirtualRadio, device: SimulatedPeripheral
+) -> None:
+    await device.advertise(None)
+    with pytest.raises(DeviceNotFound):
+        await find(lambda _: True, 0.1, backend=radio.scanner_backend)
+    with pytest.raises(DeviceNotFound):
+        await link_to(radio, device, 0.2)
+    await device.advertise(b"tag--2")
+    async with await link_to(radio, device) as link:
+        await link.send(HANDSHAKE, b"ab")
+        assert await link.receive(1) == (HANDSHAKE, b"ba")

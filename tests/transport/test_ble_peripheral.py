@@ -18,11 +18,15 @@ class Notes:
 
     def __init__(self) -> None:
         self.running = False
+        self.advertised: list[bytes | None] = []
         self.notified: list[tuple[Hashable, bytes]] = []
         self.disconnected: list[Hashable] = []
 
     async def start(self, peripheral: GattPeripheral) -> None:
         self.running = True
+
+    async def advertise(self, tag: bytes | None) -> None:
+        self.advertised.append(tag)
 
     async def stop(self) -> None:
         self.running = False
@@ -54,6 +58,12 @@ def write(peripheral: GattPeripheral, peer: str, message: bytes, mtu: int = 23) 
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+async def test_what_is_advertised_is_told_to_the_stack(peripheral: GattPeripheral, stack: Notes) -> None:
+    for tag in (b"tagtag", b"", None):
+        await peripheral.advertise(tag)
+    assert stack.advertised == [b"tagtag", b"", None]
 
 
 async def test_a_reply_waits_for_the_subscription(peripheral: GattPeripheral, stack: Notes) -> None:
