@@ -17,11 +17,11 @@ from oob.errors import LinkBusy, LinkError, LinkTimeout, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.handshake import refusal
 from oob.pairing import Bootstrap, Code, Guesses, Model, Passcode
+from oob.sim.virtual_time import VirtualTimeLoop
 from oob.transport.link import FramedLink, Link
 from oob.transport.memory import MemoryListener, link_pair
 from tests.conformance.broken import BROKEN, Break, signing_badly, without_tag
 from tests.e2e.stage import NoPage
-from tests.transport.conftest import VirtualTimeLoop
 
 OTHER_MODEL = {
     Model.PASSCODE: {"a tag of another secret is refused"},
