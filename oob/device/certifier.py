@@ -11,7 +11,7 @@ from oob.device.state import DeviceStore, Owner
 from oob.errors import AuthenticationError, IssuanceError, OobError, StorageError
 from oob.issuance import AcmeClient, Certificate, TlsKey, tls_context
 from oob.progress import Progress, Report
-from oob.transport.link import finish
+from oob.transport.carrier import finish
 
 MAX_ROOT = 4096
 """Bytes of a root certificate in DER, so that the state of a device always fits its file."""

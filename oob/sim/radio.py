@@ -23,7 +23,8 @@ from bumble.transport.common import AsyncPipeSink
 from oob.sim.bleak_backend import SimulatedClient, SimulatedScanner
 from oob.sim.bumble_peripheral import BumbleStack, hang_up
 from oob.transport.ble_peripheral import GattPeripheral
-from oob.transport.link import Timing, finish
+from oob.transport.carrier import finish
+from oob.transport.link import Timing
 
 # Bumble logs every packet that it finds odd, also those of a lost connection. To see that, add a handler to "bumble".
 logging.getLogger("bumble").addHandler(logging.NullHandler())
