@@ -113,6 +113,7 @@ class FramedLink:
         self._loss: LinkLost | None = None  # the connection is lost, and not yet taken up
         self._resumptions = 0
         self._waiting: asyncio.Timeout | None = None  # a wait that stands still while there is no connection
+        self._gave_up = False  # the peer was waited for in vain
         self._closed = False
 
     @property
@@ -148,6 +149,7 @@ class FramedLink:
             async with asyncio.timeout(timeout) as self._waiting:
                 return await self._converse(timeout)
         except TimeoutError:
+            self._gave_up = True
             raise self._silence(timeout) from None
         finally:
             self._waiting = None
@@ -169,7 +171,7 @@ class FramedLink:
     async def close(self) -> None:
         """Let go of the carrier, the responder after its last message got through. May be called twice."""
         try:
-            if not self._initiator and self._awaiting and self._loss is None and not self._closed:
+            if self._awaiting and not (self._initiator or self._loss or self._gave_up or self._closed):
                 await self._linger()
         finally:
             self._closed = True
@@ -254,7 +256,7 @@ class FramedLink:
             if self._id is None:
                 self._begin(message.data)
             self._msgid = message.msgid
-            self._awaiting, self._answered = False, True
+            self._awaiting, self._answered, self._gave_up = False, True, False
             self._sent, self._last = [], None
             return message.type, message.data
         return None

@@ -9,7 +9,7 @@ import pytest
 
 from oob.errors import LinkBusy, LinkError, LinkLost, LinkTimeout, PeerError, UsageError
 from oob.framing.gatt import MessageType, control, fragment, identify, nak, resume
-from oob.transport.carrier import Inbox, finish
+from oob.transport.carrier import Inbox
 from oob.transport.link import FramedLink, Link, Timing
 from oob.transport.memory import link_pair
 
@@ -343,35 +343,6 @@ async def test_frames_of_any_kind_can_be_sent() -> None:
     await client.send_frames([b"\x80\x00\xff\xff"])
     with pytest.raises(PeerError, match="65535 bytes"):
         await device.receive(1)
-
-
-async def test_an_inbox_is_bounded_and_fails_after_its_last_frame() -> None:
-    inbox = Inbox()
-    for _ in range(2000):
-        inbox.put(b"x")
-    inbox.fail(LinkError("first"))
-    inbox.fail(LinkError("second"))
-    for _ in range(512):
-        assert await inbox.get() == b"x"
-    with pytest.raises(LinkError, match="first"):
-        await inbox.get()
-
-
-async def test_clean_up_goes_on_when_cancelled() -> None:
-    done, release = [], asyncio.Event()
-
-    async def clean() -> None:
-        await release.wait()
-        done.append(True)
-
-    waiting = asyncio.create_task(finish(asyncio.create_task(clean())))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await asyncio.sleep(0)
-    release.set()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert done
 
 
 class Air(Wire):
