@@ -113,7 +113,7 @@ class Certifier:
     async def _publish(self, tls_pem: bytes, names: tuple[str, ...]) -> Ready:
         # A page that is half up would be nobody's: when a client turns up meanwhile, it waits.
         url, address = await finish(asyncio.ensure_future(self._page.publish(tls_pem, names)))
-        self._ready = Ready(url, _leaf_hash(tls_pem), address)
+        self._ready = Ready(url, _leaf_hash(tls_pem), address, self._store.state.tag_key or b"")
         self._tell("page", url)
         return self._ready
 

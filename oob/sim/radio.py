@@ -143,9 +143,9 @@ class VirtualRadio:
             timer.cancel()
 
     async def peripheral(
-        self, address: str | None = None, *, tag: bytes = b"", mtu: int = 517, timing: Timing | None = None
+        self, address: str | None = None, *, tag: bytes | None = b"", mtu: int = 517, timing: Timing | None = None
     ) -> SimulatedPeripheral:
-        """Switch a simulated device on, advertising `tag` until it is told otherwise.
+        """Switch a simulated device on, advertising `tag`, or nothing for None, until it is told otherwise.
 
         `mtu` is the largest ATT MTU that it agrees to, in bytes.
         """
