@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -200,20 +201,22 @@ def judge_adapters(adapters: Mapping[str, Interfaces], adapter: str = "") -> lis
             missing("adapters", others, "Plug an adapter in, or name another one by --adapter" if adapters else _OTHER)
         ]
     radios = [_radio(name, each[ADAPTER]) for name, each in chosen.items()]
+    rest = [found for name, each in chosen.items() for found in (_advertiser(name, each), _alias(name, each[ADAPTER]))]
     usable = [each.check for each in radios if each.state is State.OK]
     verdict = (
         ok("adapters", f"{', '.join(usable)} can be a client") if usable else missing("adapters", "none is usable")
     )
-    return [*radios, *(_advertiser(name, each) for name, each in chosen.items()), verdict]
+    return [*radios, *rest, verdict]
 
 
 def _radio(name: str, properties: Mapping[str, Any]) -> Finding:
     roles = properties.get("Roles")
     if roles is not None and "central" not in roles:
         return missing(name, "no Bluetooth LE", _OTHER)
+    if properties.get("PowerState") == "off-blocked":  # told since BlueZ 5.66
+        return missing(name, "blocked by rfkill", "sudo rfkill unblock bluetooth")
     if not properties.get("Powered"):
-        power = f"busctl set-property {BLUEZ} /org/bluez/{name} {ADAPTER} Powered b true"
-        return missing(name, "switched off", power)
+        return missing(name, "switched off", _set(name, "Powered b true"))
     return ok(name, f"on, Bluetooth LE as {', '.join(roles) if roles else 'it does not say what'}")
 
 
@@ -228,3 +231,15 @@ def _advertiser(name: str, interfaces: Interfaces) -> Finding:
     )
     seen = f"{free} of {free + used} slots free, {'extended' if extended else 'legacy only, which is enough'}"
     return ok(check, seen) if free else warning(check, seen, f"Stop who advertises, or {_restart()}")
+
+
+def _alias(name: str, properties: Mapping[str, Any]) -> Finding:
+    """Say whether the adapter is called as this machine: BlueZ shows that, as Device Name, to whoever connects."""
+    check, host = f"{name} name", platform.node()
+    if host and str(properties.get("Alias", "")).startswith(host):
+        return warning(check, "whoever connects can read the name of this machine", _set(name, "Alias s oob"))
+    return ok(check, "not that of this machine")
+
+
+def _set(name: str, change: str) -> str:
+    return f"busctl set-property {BLUEZ} /org/bluez/{name} {ADAPTER} {change}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import socket
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ async def test_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "bluez version",
         "hci0",
         "hci0 advertising",
+        "hci0 name",
         "adapters",
     ]
     assert of("bluez version", findings).seen == "5.66"
@@ -124,6 +126,22 @@ async def test_an_adapter_that_is_off(tmp_path: Path, monkeypatch: pytest.Monkey
         "busctl set-property org.bluez /org/bluez/hci0 org.bluez.Adapter1 Powered b true"
     )
     assert of("adapters", findings).state is State.MISSING
+
+
+async def test_an_adapter_that_rfkill_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = adapter(Powered=Variant("b", False), PowerState=Variant("s", "off-blocked"))
+    findings = await survey(tmp_path, monkeypatch, blocked)
+    assert of("hci0", findings) == Finding("hci0", State.MISSING, "blocked by rfkill", "sudo rfkill unblock bluetooth")
+
+
+async def test_an_adapter_that_is_called_as_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "node", lambda: "annas-laptop")
+    findings = await survey(tmp_path, monkeypatch, adapter("hci1", Alias=Variant("s", "annas-laptop #2")))
+    finding = of("hci1 name", findings)
+    assert finding.state is State.WARNING
+    assert finding.mend == "busctl set-property org.bluez /org/bluez/hci1 org.bluez.Adapter1 Alias s oob"
+    assert "anna" not in str(findings)
+    assert of("hci0 name", await survey(tmp_path, monkeypatch, adapter(Alias=Variant("s", "oob")))).state is State.OK
 
 
 async def test_an_adapter_without_le_beside_one_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
