@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oob.cli.doctor import VITAL
 from tests.e2e.family import ROOT, free_port
 from tests.e2e.program import Program, program
 
@@ -55,8 +56,8 @@ def examine(adapter: str) -> None:
     """Have `oob doctor` look at an adapter. Raises Unfit with what is missing."""
     seen = oob("doctor", "--adapter", adapter, "--json")
     if seen.returncode:
-        findings = [json.loads(line) for line in seen.stdout.splitlines()]
-        lacking = [f"{each['check']}: {each['seen']}" for each in findings if each["state"] == "missing"]
+        missing = [each for each in map(_event, seen.stdout.splitlines()) if each["state"] == "missing"]
+        lacking = [f"{each['check']}: {each['seen']}" for each in missing if each["check"] in VITAL]
         raise Unfit(f"oob doctor does not find {adapter} fit: {'; '.join(lacking) or seen.stderr}")
 
 

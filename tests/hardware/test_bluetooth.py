@@ -1,6 +1,6 @@
 """On real radios, by the programs that users run. None of these has been run yet: no radio was at hand.
 
-.venv/bin/python -m pytest -m hardware --bench hardware/bench.toml
+.venv/bin/python -m pytest tests/hardware -m hardware --bench hardware/bench.toml
 """
 
 import json
@@ -20,12 +20,19 @@ pytestmark = pytest.mark.hardware
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Bench:
     """Return the bench, with all its adapters looked at; the test fails where it is not fit."""
+    bench = _bench(request.config.getoption("--bench") or os.environ.get("OOB_BENCH", ""))
+    if isinstance(bench, Unfit):
+        pytest.fail(str(bench), pytrace=False)
+    return bench
+
+
+def _bench(path: str) -> Bench | Unfit:
     try:
-        bench = load(request.config.getoption("--bench") or os.environ.get("OOB_BENCH", ""))
+        bench = load(path)
         for adapter in filter(None, (bench.central, bench.device)):
             examine(adapter)
     except Unfit as reason:
-        pytest.fail(str(reason), pytrace=False)
+        return reason
     return bench
 
 
