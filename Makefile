@@ -12,6 +12,7 @@ CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.14 python3
 RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
 FUZZ := $(VENV)/.stamp-fuzz
+BENCH := $(VENV)/.stamp-bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -46,7 +47,7 @@ unit: $(DEV) ## Only the tests (options: ARGS="tests/cose -x")
 cover: $(DEV) ## The tests with branch coverage
 	@$(BIN)/python -m pytest -q --cov --cov-report=term $(ARGS)
 
-bench: $(DEV) ## Figures: handshake, pairing, issuance
+bench: $(BENCH) ## Figures: handshake, pairing, radio
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 fuzz: $(FUZZ) ## Fuzz every decoder for a bounded time (options: ARGS="--seconds 60")
@@ -91,4 +92,9 @@ $(DEV): $(RUNTIME)
 $(FUZZ): $(DEV)
 	@echo "Installing the fuzzer into $(VENV) (once)" >&2
 	@$(PIP) install --prefer-binary --group fuzz >&2
+	@touch $@
+
+$(BENCH): $(DEV)
+	@echo "Installing what draws figures into $(VENV) (once)" >&2
+	@$(PIP) install --prefer-binary --group bench >&2
 	@touch $@

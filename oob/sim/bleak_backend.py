@@ -283,5 +283,7 @@ class SimulatedClient(BaseBleakClient):
             service,
         )
         services.add_characteristic(known)
-        for descriptor in await proxy.discover_descriptors():
+        descriptors = await proxy.discover_descriptors()
+        proxy.descriptors_discovered = True  # bumble never notes that, and would ask again at each subscription
+        for descriptor in descriptors:
             services.add_descriptor(BleakGATTDescriptor(descriptor, descriptor.handle, _text(descriptor.type), known))

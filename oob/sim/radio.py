@@ -1,25 +1,25 @@
 """A simulated radio: any number of Bluetooth LE devices and phones in one process, on bumble's software controllers.
 
-It has no latency, delivers no scan responses, and lets nobody write over air: everything here is simulated. What can go
-wrong on the air can be made to go wrong, by the methods of `SimulatedPeripheral`.
+It has no latency unless a `LinkModel` gives it one, delivers no scan responses, and lets nobody write over air:
+everything here is simulated. What can go wrong on the air can be made to go wrong, by that model and by the methods of
+`VirtualRadio` and `SimulatedPeripheral`.
 """
 
 import asyncio
 import itertools
 import logging
 from collections.abc import Callable
+from random import Random
 from types import TracebackType
 from typing import Self
 
-from bumble import ll
 from bumble.controller import Controller
-from bumble.core import PhysicalTransport
 from bumble.device import Advertisement, Connection, Device
-from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
+from bumble.hci import Address
 from bumble.host import Host
-from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink
 
+from oob.sim.air import IMMEDIATE, Air, LinkModel
 from oob.sim.bleak_backend import SimulatedClient, SimulatedScanner
 from oob.sim.bumble_peripheral import BumbleStack, hang_up
 from oob.transport.ble_peripheral import GattPeripheral
@@ -29,37 +29,6 @@ from oob.transport.link import Timing
 # Bumble logs every packet that it finds odd, also those of a lost connection. To see that, add a handler to "bumble".
 logging.getLogger("bumble").addHandler(logging.NullHandler())
 logging.getLogger("bumble").propagate = False
-
-
-class _Air(LocalLink):
-    """The simulated medium; controllers in `absent` neither hear nor are heard."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.absent: set[Controller] = set()
-
-    def _reaches(self, address: Address) -> bool:
-        receiver = self.find_le_controller(address)
-        return receiver is not None and receiver not in self.absent
-
-    def send_acl_data(
-        self, sender_controller: Controller, destination_address: Address, transport: PhysicalTransport, data: bytes
-    ) -> None:
-        """Carry data, unless an end is out of range."""
-        if sender_controller not in self.absent and self._reaches(destination_address):
-            super().send_acl_data(sender_controller, destination_address, transport, data)
-
-    def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
-        """Carry an advertisement or a connection request to everyone in range."""
-        if sender_controller not in self.absent:
-            loop = asyncio.get_running_loop()
-            for controller in self.controllers - self.absent - {sender_controller}:
-                loop.call_soon(controller.on_ll_advertising_pdu, packet)
-
-    def send_ll_control_pdu(self, sender_address: Address, receiver_address: Address, packet: ll.ControlPdu) -> None:
-        """Carry a link layer control packet, unless an end is out of range."""
-        if self._reaches(sender_address) and self._reaches(receiver_address):
-            super().send_ll_control_pdu(sender_address, receiver_address, packet)
 
 
 class SimulatedPeripheral(GattPeripheral):
@@ -78,7 +47,7 @@ class SimulatedPeripheral(GattPeripheral):
 
     async def drop(self) -> None:
         """Lose all connections at once; both ends notice."""
-        await hang_up(self._device, reason=HCI_CONNECTION_TIMEOUT_ERROR)
+        await self._radio.drop(self._device)
 
     def drop_after(self, writes: int) -> None:
         """Lose all connections once `writes` more frames were written to the device."""
@@ -112,20 +81,18 @@ class SimulatedPeripheral(GattPeripheral):
 class VirtualRadio:
     """A simulated radio as a context manager; leaving it switches everything off.
 
-    `scanner_backend` and `client_backend` are given to bleak as `backend=`. `supervision_timeout`, in seconds, is the
-    time after which a silent connection counts as lost.
+    `scanner_backend` and `client_backend` are given to bleak as `backend=`. `model` says what a link does to data;
+    whatever in it is left to chance comes from `random`.
     """
 
-    def __init__(self, *, supervision_timeout: float = 0.1) -> None:
+    def __init__(self, *, model: LinkModel = IMMEDIATE, random: Random | None = None) -> None:
         self.scanner_backend: type[SimulatedScanner] = type("Scanner", (SimulatedScanner,), {"radio": self})
         self.client_backend: type[SimulatedClient] = type("Client", (SimulatedClient,), {"radio": self})
-        self._air = _Air()
-        self._supervision_timeout = supervision_timeout
+        self._air = Air(model, random)
         self._devices: dict[Device, Controller] = {}
         self._connecting: dict[Device, asyncio.Task[Connection]] = {}
         self._peripherals: list[SimulatedPeripheral] = []
         self._numbers = itertools.count(1)
-        self._timers: set[asyncio.TimerHandle] = set()
 
     async def __aenter__(self) -> Self:
         """Return the radio."""
@@ -139,8 +106,7 @@ class VirtualRadio:
             await peripheral.close()
         for device in list(self._devices):
             await self.retire(device)
-        for timer in self._timers:
-            timer.cancel()
+        self._air.close()
 
     async def peripheral(
         self, address: str | None = None, *, tag: bytes | None = b"", mtu: int = 517, timing: Timing | None = None
@@ -180,28 +146,26 @@ class VirtualRadio:
 
     async def set_range(self, device: Device, reachable: bool) -> None:
         """Take a simulated stack out of range, or back in."""
-        controller = self._devices[device]
-        if reachable:
-            self._air.absent.discard(controller)
-            return
-        self._air.absent.add(controller)
-        address = controller.random_address
-        for other in self._air.controllers:
-            for connection in other.le_connections.values():
-                if other is controller or connection.peer_address == address:
-                    self._lose_later(other, connection.peer_address)
+        self._air.set_range(self._devices[device], reachable)
 
-    def _lose_later(self, controller: Controller, peer: Address) -> None:
-        """Report a connection as lost after the supervision timeout, as each controller does by itself."""
+    async def drop(self, device: Device) -> None:
+        """Lose the connections of a simulated stack at once; returns when it has noticed."""
+        self._air.lose(self._devices[device])
+        while device.connections:
+            await asyncio.sleep(0)
 
-        def lose() -> None:
-            self._timers.discard(timer)
-            connection = controller.le_connections.get(peer)
-            if connection is not None:
-                controller.on_le_disconnected(connection, HCI_CONNECTION_TIMEOUT_ERROR)
+    @property
+    def att_pdus(self) -> int:
+        """The ATT PDUs that the air has carried so far, in both directions."""
+        return self._air.att_pdus
 
-        timer = asyncio.get_running_loop().call_later(self._supervision_timeout, lose)
-        self._timers.add(timer)
+    def cut_after(self, pdus: int) -> None:
+        """Lose all connections once `pdus` more ATT PDUs were carried, of any kind and in either direction."""
+        self._air.cut_after(pdus)
+
+    def jam(self, seconds: float) -> None:
+        """Let nothing get through for a while; from the supervision timeout on, that costs the connections."""
+        self._air.jam(seconds)
 
     async def _start_central(self, on_advertisement: Callable[[Advertisement], None] | None) -> Device:
         device = await self._power_on(self._address("D0"))
@@ -235,7 +199,6 @@ class VirtualRadio:
         await hang_up(device)
         await device.power_off()
         self._air.remove_controller(controller)
-        self._air.absent.discard(controller)
 
     async def _power_on(self, address: str) -> Device:
         controller = Controller(address, link=self._air)
