@@ -1,22 +1,29 @@
 """Looking for devices over Bluetooth LE, on genuine bleak."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from oob.errors import DeviceNotFound
-from oob.transport.bleak_edge import load_bleak, renamed
+from oob.errors import DeviceNotFound, LinkError
+from oob.progress import Report, silent
+from oob.transport.bleak_edge import hear_out, load_bleak, on_adapter, renamed
 from oob.transport.gatt_profile import COMPANY_ID, SERVICE_UUID
+from oob.transport.retry import persist
 
 if TYPE_CHECKING:
+    from bleak import BleakScanner
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
 
 START_WAIT: Final = 5.0
-"""Seconds that the stack has at least to start a scan."""
+"""Seconds that the stack has to start a scan, all tries included."""
+START_GRACE: Final = 2.0
+"""Seconds that a start goes on after nobody waits for it any more: only what has started can be stopped."""
+STOP_WAIT: Final = 5.0
+"""Seconds that the stack has to stop a scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +39,24 @@ class Found:
     handle: Any = field(repr=False, compare=False)
     """What bleak needs to connect."""
 
+    def __str__(self) -> str:
+        """Return its address and signal strength, for people."""
+        return f"{self.address} ({self.rssi} dBm)"
 
-async def scan(timeout: float, *, backend: "type[BaseBleakScanner] | None" = None) -> AsyncGenerator[Found, None]:
+
+async def scan(
+    timeout: float,
+    *,
+    backend: "type[BaseBleakScanner] | None" = None,
+    adapter: str | None = None,
+    repeats: bool = False,
+    report: Report = silent,
+) -> AsyncGenerator[Found, None]:
     """Yield each device that advertises the service, and again when its tag changes, for `timeout` seconds.
 
-    Leave early with `contextlib.aclosing`, so that the radio stops at once. Raises LinkError, UsageError (no bleak).
+    `adapter` is the one of several under BlueZ, "hci1"; with `repeats` each advertisement that the stack passes on
+    counts. Leave early with `contextlib.aclosing`, so that the radio stops at once. Raises LinkError, UsageError (no
+    bleak).
     """
     bleak = load_bleak()
     loop = asyncio.get_running_loop()
@@ -45,22 +65,54 @@ async def scan(timeout: float, *, backend: "type[BaseBleakScanner] | None" = Non
 
     def on_advertisement(device: "BLEDevice", data: "AdvertisementData") -> None:
         tag = data.manufacturer_data.get(COMPANY_ID, b"")
-        if SERVICE_UUID in data.service_uuids and seen.get(device.address) != tag:
+        if SERVICE_UUID in data.service_uuids and (repeats or seen.get(device.address) != tag):
             seen[device.address] = tag
             sightings.put_nowait(Found(device.address, tag, data.rssi, device))
 
-    with renamed("scan"):
-        scanner = bleak.BleakScanner(on_advertisement, [SERVICE_UUID], backend=backend)
-    try:
-        with renamed("scan"):
-            async with asyncio.timeout(max(timeout, START_WAIT)):
-                await scanner.start()
+    def scanner() -> "BleakScanner":
+        made: BleakScanner = bleak.BleakScanner(
+            on_advertisement, [SERVICE_UUID], backend=backend, **on_adapter(adapter)
+        )
+        return made
+
+    async with _listening(scanner, report):
         deadline = loop.time() + timeout  # of listening: to settle takes less time than a busy stack to start
         while (sighting := await _next_before(deadline, sightings)) is not None:
             yield sighting
+
+
+@asynccontextmanager
+async def _listening(make: Callable[[], "BleakScanner"], report: Report) -> AsyncIterator[None]:
+    """Have the stack scan while the block runs, and not a moment longer."""
+    deadline = asyncio.get_running_loop().time() + START_WAIT
+    scanner = await persist(lambda: _started(make, deadline), deadline=deadline, report=report)
+    try:
+        yield
     finally:
-        with renamed("scan"):
+        await _stop(scanner)
+
+
+async def _started(make: Callable[[], "BleakScanner"], deadline: float) -> "BleakScanner":
+    with renamed("scan"):
+        scanner = make()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await hear_out(scanner.start(), START_GRACE)
+        except (asyncio.CancelledError, TimeoutError):
+            with suppress(AssertionError):  # bleak's WinRT scanner asserts that it came so far as to start
+                await _stop(scanner)
+            raise
+    return scanner
+
+
+async def _stop(scanner: "BleakScanner") -> None:
+    async def stop() -> None:
+        async with asyncio.timeout(STOP_WAIT):
             await scanner.stop()
+
+    # A scan that cannot be stopped in order is over already (hbldh/bleak#2021), or ends with this process.
+    with suppress(LinkError), renamed("scan"):
+        await hear_out(stop(), STOP_WAIT)
 
 
 async def _next_before(deadline: float, sightings: asyncio.Queue[Found]) -> Found | None:
@@ -73,17 +125,27 @@ async def _next_before(deadline: float, sightings: asyncio.Queue[Found]) -> Foun
 
 
 async def find(
-    accept: Callable[[Found], bool], timeout: float, *, backend: "type[BaseBleakScanner] | None" = None
+    accept: Callable[[Found], bool],
+    timeout: float,
+    *,
+    backend: "type[BaseBleakScanner] | None" = None,
+    adapter: str | None = None,
+    report: Report = silent,
 ) -> Found:
     """Return the first device that `accept` says yes to. Raises DeviceNotFound after `timeout` seconds, LinkError."""
-    others = 0
-    async with aclosing(scan(timeout, backend=backend)) as sightings:
+    others: set[str] = set()
+    async with aclosing(scan(timeout, backend=backend, adapter=adapter, report=report)) as sightings:
         async for found in sightings:
             if accept(found):
                 return found
-            others += 1
+            others.add(found.address)
+    raise not_seen(timeout, len(others))
+
+
+def not_seen(timeout: float, others: int = 0) -> DeviceNotFound:
+    """Return the error for a device that did not turn up within `timeout` seconds, while so many `others` did."""
     crowd = f"; {others} other device(s) answered" if others else ""
-    raise DeviceNotFound(
+    return DeviceNotFound(
         f"the device was not seen within {timeout:g} s{crowd}",
         step="discover",
         remedy="Check that it is on, near, and waiting to be paired",
