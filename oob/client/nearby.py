@@ -142,7 +142,9 @@ class Search:
 def _several(found: list[Found]) -> LinkError:
     """Return the error for several devices, of which nothing tells the right one: strongest signal first."""
     nearest = sorted(found, key=lambda each: -each.rssi)
-    listed = ", ".join(map(str, nearest[:MAX_LISTED])) + (", ..." if len(nearest) > MAX_LISTED else "")
+    listed = ", ".join(map(str, nearest[:MAX_LISTED]))
+    if len(nearest) > MAX_LISTED:
+        listed += f" and {len(nearest) - MAX_LISTED} more"
     return LinkError(
         f"several devices offer pairing: {listed}",
         step="discover",
