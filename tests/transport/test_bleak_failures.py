@@ -41,7 +41,7 @@ def bus(name: str, *text: str) -> Exception:
 
 
 def windows(code: int) -> Exception:
-    return OSError(f"[WinError {code}] Das Objekt wurde geschlossen")
+    return OSError(f"[WinError {code}] in the language of the system")
 
 
 SAMPLES: list[tuple[Exception, str, Again, Meaning]] = [
