@@ -1,8 +1,8 @@
 """Looking for devices over Bluetooth LE, on genuine bleak."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,38 +58,50 @@ async def scan(
     counts. Leave early with `contextlib.aclosing`, so that the radio stops at once. Raises LinkError, UsageError (no
     bleak).
     """
-    bleak = load_bleak()
-    loop = asyncio.get_running_loop()
-    sightings: asyncio.Queue[Found] = asyncio.Queue()
-    seen: dict[str, bytes] = {}
+    bleak, sightings = load_bleak(), _Sightings(repeats)
 
-    def on_advertisement(device: "BLEDevice", data: "AdvertisementData") -> None:
-        tag = data.manufacturer_data.get(COMPANY_ID, b"")
-        if SERVICE_UUID in data.service_uuids and (repeats or seen.get(device.address) != tag):
-            seen[device.address] = tag
-            sightings.put_nowait(Found(device.address, tag, data.rssi, device))
-
-    def scanner() -> "BleakScanner":
-        made: BleakScanner = bleak.BleakScanner(
-            on_advertisement, [SERVICE_UUID], backend=backend, **on_adapter(adapter)
-        )
+    def make() -> "BleakScanner":
+        hear = sightings.on_advertisement
+        made: BleakScanner = bleak.BleakScanner(hear, [SERVICE_UUID], backend=backend, **on_adapter(adapter))
         return made
 
-    async with _listening(scanner, report):
-        deadline = loop.time() + timeout  # of listening: to settle takes less time than a busy stack to start
-        while (sighting := await _next_before(deadline, sightings)) is not None:
-            yield sighting
-
-
-@asynccontextmanager
-async def _listening(make: Callable[[], "BleakScanner"], report: Report) -> AsyncIterator[None]:
-    """Have the stack scan while the block runs, and not a moment longer."""
-    deadline = asyncio.get_running_loop().time() + START_WAIT
-    scanner = await persist(lambda: _started(make, deadline), deadline=deadline, report=report)
+    now = asyncio.get_running_loop().time
+    started = now() + START_WAIT
+    scanner = await persist(lambda: _started(make, started), deadline=started, report=report)
     try:
-        yield
-    finally:
+        deadline = now() + timeout  # of listening: to settle takes less time than a busy stack to start
+        while (sighting := await sightings.next_before(deadline)) is not None:
+            yield sighting
+    except BaseException:
         await _stop(scanner)
+        raise
+    error = await _stop(scanner)
+    if error is not None and not sightings.seen:
+        raise error  # the stack went away meanwhile, and could hear nobody
+
+
+class _Sightings:
+    """What the stack heard, on its way from bleak's callback to the one who asked."""
+
+    def __init__(self, repeats: bool) -> None:
+        self.seen: dict[str, bytes] = {}
+        self._repeats = repeats
+        self._queue: asyncio.Queue[Found] = asyncio.Queue()
+
+    def on_advertisement(self, device: "BLEDevice", data: "AdvertisementData") -> None:
+        """Take an advertisement that bleak passes on."""
+        tag = data.manufacturer_data.get(COMPANY_ID, b"")
+        if SERVICE_UUID in data.service_uuids and (self._repeats or self.seen.get(device.address) != tag):
+            self.seen[device.address] = tag
+            self._queue.put_nowait(Found(device.address, tag, data.rssi, device))
+
+    async def next_before(self, deadline: float) -> Found | None:
+        """Return the next sighting, or None at the deadline, which covers this wait and not the consumer's own work."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._queue.get()
+        except TimeoutError:
+            return None
 
 
 async def _started(make: Callable[[], "BleakScanner"], deadline: float) -> "BleakScanner":
@@ -105,23 +117,19 @@ async def _started(make: Callable[[], "BleakScanner"], deadline: float) -> "Blea
     return scanner
 
 
-async def _stop(scanner: "BleakScanner") -> None:
+async def _stop(scanner: "BleakScanner") -> LinkError | None:
+    """Stop, and return what came of it: a scan that cannot be stopped in order is over (hbldh/bleak#2021)."""
+
     async def stop() -> None:
         async with asyncio.timeout(STOP_WAIT):
             await scanner.stop()
 
-    # A scan that cannot be stopped in order is over already (hbldh/bleak#2021), or ends with this process.
-    with suppress(LinkError), renamed("scan"):
-        await hear_out(stop(), STOP_WAIT)
-
-
-async def _next_before(deadline: float, sightings: asyncio.Queue[Found]) -> Found | None:
-    """Return the next sighting, or None at the deadline, which covers this wait and not the consumer's own work."""
     try:
-        async with asyncio.timeout_at(deadline):
-            return await sightings.get()
-    except TimeoutError:
-        return None
+        with renamed("scan"):
+            await hear_out(stop(), STOP_WAIT)
+    except LinkError as error:
+        return error
+    return None
 
 
 async def find(

@@ -118,6 +118,17 @@ async def test_a_stop_that_fails_spoils_nothing(error: Exception) -> None:
     assert (await find(lambda _: True, 60, backend=backend)).address == "C0:01"
 
 
+async def test_a_stack_that_went_away_meanwhile_is_an_error_where_nobody_was_heard() -> None:
+    gone = BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", ["The name is not activatable"])
+    backend = FakeScanner.fresh()
+    backend.fails["stop"] = gone
+    with pytest.raises(LinkError, match="the Bluetooth service does not run"):
+        await collect(backend)
+    backend = FakeScanner.fresh(("C0:01", None, OURS))
+    backend.fails["stop"] = gone
+    assert len(await collect(backend)) == 1
+
+
 def test_nor_does_one_that_hangs(run_virtual: Run) -> None:
     backend = FakeScanner.fresh(("C0:01", None, OURS))
     backend.waits["stop"] = asyncio.Event()
