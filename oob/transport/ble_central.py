@@ -199,6 +199,7 @@ async def connect(
     """Connect to a device (the `handle` of a `Found`, or an address) within `timeout` seconds; return the link.
 
     Failures that pass are tried again, and reported; `locate` finds the device anew where it may have a new address.
+    For an address bleak looks around by itself, which under BlueZ goes on for a while when it is cancelled.
     Raises DeviceNotFound, LinkError, UsageError (bleak is not installed). Nothing stays connected after an error.
     """
     report(Progress("client", "connecting", device if isinstance(device, str) else device.address))

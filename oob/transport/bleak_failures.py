@@ -163,7 +163,7 @@ FAILURES: Final = (
     Failure("BleakError", "connection slot", _LATER, PROXY_FULL, f"{_PROXIES}#57", pause=4.0),
     # --- all else
     Failure("BleakError", "", _NEVER, UNKNOWN, "bleak/exc.py"),
-    Failure("dbus_fast", "", _NEVER, UNKNOWN, "dbus_fast/errors.py"),
+    Failure("dbus_fast", "", _NEVER, UNREACHABLE, "dbus_fast/errors.py"),
     Failure("OSError", "", _NEVER, UNREACHABLE, "dbus_fast/aio/message_bus.py"),
 )
 

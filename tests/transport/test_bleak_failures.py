@@ -99,7 +99,7 @@ SAMPLES: list[tuple[Exception, str, Again, Meaning]] = [
     (BleakError("disconnected"), "connect", LATER, table.DROPPED),
     (BleakError("No backend with an available connection slot"), "connect", LATER, table.PROXY_FULL),
     (BleakError("of a kind that nobody knows"), "connect", NEVER, table.UNKNOWN),
-    (InvalidAddressError("of a kind that nobody knows"), "scan", NEVER, table.UNKNOWN),
+    (InvalidAddressError("address did not contain a transport"), "scan", NEVER, table.UNREACHABLE),
     (OSError(5, "Input/output error"), "scan", NEVER, table.UNREACHABLE),
 ]
 
