@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A step that was just done. `who` is "client", "device" or "issuer"; nothing in it is secret."""
+    """A step that was just done, or one that begins and may take a while: "scanning", "connecting", "retrying".
+
+    `who` is "client", "device" or "issuer"; nothing in it is secret.
+    """
 
     who: str
     step: str

@@ -18,6 +18,11 @@ def add_common(parser: argparse.ArgumentParser, *, part: str = "", state: str = 
     parser.set_defaults(part=part)
 
 
+def add_adapter(parser: argparse.ArgumentParser) -> None:
+    """Add --adapter."""
+    parser.add_argument("--adapter", metavar="HCI", help="use this Bluetooth adapter, where Linux has several: hci1")
+
+
 def seconds(text: str) -> float:
     """Parse seconds, above 0 and at most 3600."""
     value = float(text)

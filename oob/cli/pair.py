@@ -51,6 +51,7 @@ async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, carrie
         names=tuple(args.name),
         address=args.address,
         timeout=args.timeout,
+        adapter=args.adapter,
         link=await connect(args.socket) if args.socket is not None else None,
         report=terminal.progress,
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, add_common, seconds
+from oob.cli.arguments import Raw, add_adapter, add_common, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -33,6 +33,7 @@ def add_pair(commands: "Commands") -> None:
         "--socket", type=Path, metavar="PATH", help="reach a device on this machine instead of by radio"
     )
     parser.add_argument("--address", metavar="ADDR", help="pair with this Bluetooth LE address")
+    add_adapter(parser)
     parser.add_argument("--compare", action="store_true", help="compare a number on both screens instead of a passcode")
     parser.add_argument("--name", action="append", default=[], metavar="LABEL", help="wish for this name (repeatable)")
     parser.add_argument("--timeout", type=seconds, default=20.0, metavar="S", help="for finding the device; default 20")
@@ -72,6 +73,7 @@ def add_owner(commands: "Commands") -> None:
         each.add_argument("--root", required=True, type=Path, metavar="FILE", help="the issuer's root certificate")
         each.add_argument("--socket", type=Path, metavar="PATH", help="reach a device on this machine")
         each.add_argument("--address", metavar="ADDR", help="reach it at this Bluetooth LE address")
+        add_adapter(each)
         each.add_argument("--timeout", type=seconds, default=20.0, metavar="S", help="default: 20")
         add_common(each, part="client")
         each.set_defaults(run="oob.cli.owner.run", verb=verb)

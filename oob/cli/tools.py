@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, add_common, seconds
+from oob.cli.arguments import Raw, add_adapter, add_common, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -54,11 +54,16 @@ def add_discover(commands: "Commands") -> None:
     parser = commands.add_parser(
         "discover",
         help="list the devices that offer pairing over Bluetooth LE",
-        description="Listen for devices that offer pairing over Bluetooth LE, and list them as they are seen.",
-        epilog="example:\n  oob discover --timeout 5 --json",
+        description=(
+            "Listen for devices that offer pairing over Bluetooth LE, show them as they are seen, and list them in\n"
+            "the end, strongest signal first. Devices change address and tag so that nobody can follow them:\n"
+            "where one may be another under a new address, the list says so. JSON has a line for each sighting."
+        ),
+        epilog="examples:\n  oob discover --timeout 5 --json\n  oob discover --adapter hci1",
         formatter_class=Raw,
     )
     parser.add_argument("--timeout", type=seconds, default=5.0, metavar="S", help="default: 5")
+    add_adapter(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     parser.set_defaults(run="oob.cli.discover.run")
 

@@ -2,7 +2,7 @@
 
 from oob.client.carried import Carried, Comparison, PresenceAlone, initiator_model, parse_out_of_band
 from oob.client.client import Client, pair
-from oob.client.nearby import reach
+from oob.client.nearby import Search, reach
 from oob.client.resumed import Resumed
 from oob.client.store import Pairing, PairingStore
 
@@ -14,6 +14,7 @@ __all__ = [
     "PairingStore",
     "PresenceAlone",
     "Resumed",
+    "Search",
     "initiator_model",
     "pair",
     "parse_out_of_band",

@@ -23,12 +23,12 @@ from oob.binding import (
 )
 from oob.client.carried import Carried, Comparison, initiator_model, parse_out_of_band
 from oob.client.entries import KEY_LENGTH, Entries
-from oob.client.nearby import reach
+from oob.client.nearby import Search
 from oob.client.resumed import Resumed
 from oob.client.store import Pairing, PairingStore
 from oob.cose import CoseKey
 from oob.crypto import Algorithm, Curve, EcdhKey, SigningKey
-from oob.errors import AuthenticationError, IssuanceError, OobError, PeerError, UsageError
+from oob.errors import AuthenticationError, IssuanceError, LinkError, OobError, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.handshake import Credential, Identity, Refused
 from oob.handshake.messages import Error
@@ -71,6 +71,7 @@ class Client:
         self._clock = clock
         self.issuer = IssuerClient(issuer_url, root_der, token=token)
         self._root_der, self._origin, self._random, self._report = root_der, origin, random, report
+        self._is_meant = False  # whether the device of the last handshake proved to be the one that is meant
 
     async def pair(self, link: Link, carried: Carried, *, names: tuple[str, ...] = ()) -> Pairing:
         """Pair with the device at the other end of `link` and see its certificate through.
@@ -140,6 +141,21 @@ class Client:
         """Let go of the connection to the issuer."""
         self.issuer.close()
 
+    async def pair_nearby(self, search: Search, carried: Carried, *, names: tuple[str, ...] = ()) -> Pairing:
+        """Pair with the device that `search` reaches. Raises as `pair`, and DeviceNotFound.
+
+        A device that has the right tag and proves to be another one gives way to the next, and costs no guess.
+        """
+        while True:
+            link = await search.reach()
+            try:
+                return await self.pair(link, carried, names=names)
+            except (AuthenticationError, PeerError, LinkError) as error:
+                if self._is_meant or not search.go_on(error):
+                    raise
+            finally:
+                await link.close()
+
     async def handshake(self, link: Link, carried: Carried, key: SigningKey, session: IssuerSession) -> Agreement:
         """Run the four messages and return what both ends agreed on; two round trips."""
         identity = Identity(Credential.of_key(CoseKey.of(key)), key)
@@ -155,9 +171,11 @@ class Client:
         carried: Carried | None,
     ) -> Agreement:
         exchange = InitiatorExchange(identity, model, context)
+        self._is_meant = False
         try:
             message = exchange.start(EcdhKey.generate(Curve.X25519, self._random), C_I)
             message = exchange.receive_2(await self._ask(link, message))
+            self._is_meant = True
             if isinstance(carried, Passcode):
                 self.entries.enter(carried)  # from here on a rogue device would know whether its guess was right
             self._tell("message_3", exchange.device_name)
@@ -310,14 +328,16 @@ async def pair(
     names: tuple[str, ...] = (),
     address: str | None = None,
     timeout: float = 20.0,
+    adapter: str | None = None,
     link: Link | None = None,
     report: Report = silent,
 ) -> Pairing:
     """Find the device over Bluetooth LE within `timeout` seconds, and pair with it; or over `link`, and close that.
 
     `code` is what the person typed or scanned for this try, or a `Comparison`; `issuer` the directory URL, `root` the
-    issuer's root certificate in DER and `token` its enrolment token, if any; `directory` keeps the pairing. Raises
-    DeviceNotFound, LinkError, AuthenticationError, PeerError, IssuanceError, StorageError, UsageError.
+    issuer's root certificate in DER and `token` its enrolment token, if any; `directory` keeps the pairing; `adapter`
+    is "hci1" where BlueZ has several; `report` hears of each step. Raises DeviceNotFound, LinkError, UsageError,
+    AuthenticationError, PeerError, IssuanceError, StorageError.
     """
     async with AsyncExitStack() as stack:
         if link is not None:
@@ -325,8 +345,8 @@ async def pair(
         carried = parse_out_of_band(code) if isinstance(code, str) else code
         client = Client(issuer, root, directory, token=token, report=report)
         stack.callback(client.close)
-        if link is None:
-            tag_key = carried.tag_key if isinstance(carried, Bootstrap) and address is None else None
-            link = await reach(tag_key=tag_key, address=address, timeout=timeout)
-            stack.push_async_callback(link.close)
-        return await client.pair(link, carried, names=names)
+        if link is not None:
+            return await client.pair(link, carried, names=names)
+        tag_key = carried.tag_key if isinstance(carried, Bootstrap) and address is None else None
+        search = Search(tag_key=tag_key, address=address, timeout=timeout, adapter=adapter, report=report)
+        return await client.pair_nearby(search, carried, names=names)

@@ -1,12 +1,19 @@
-"""The edge to bleak: loads it when it is needed, and renames its exceptions."""
+"""The edge to bleak: loads it when it is needed, renames its exceptions, and hears out what was asked of it."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from types import ModuleType
+from typing import Any, Final, TypeVar
 
-from oob.errors import DeviceNotFound, LinkError, LinkTimeout, UsageError
+from oob.errors import UsageError
+from oob.transport.bleak_failures import failure_of
 
-_NEARER = "Check that it is on and near, and try again"
+T = TypeVar("T")
+
+CLEANING: Final = 5.0
+"""Seconds that a call that was cancelled gets to clean up."""
 
 
 def load_bleak() -> ModuleType:
@@ -18,42 +25,50 @@ def load_bleak() -> ModuleType:
     return bleak
 
 
+def on_adapter(adapter: str | None) -> dict[str, Any]:
+    """Return the arguments of bleak that choose an adapter ("hci1"); only BlueZ has several."""
+    return {} if adapter is None else {"bluez": {"adapter": adapter}}
+
+
 @contextmanager
 def renamed(step: str) -> Iterator[None]:
-    """Rename what bleak, D-Bus and the operating system raise inside the block to LinkError or DeviceNotFound."""
+    """Rename what bleak, D-Bus and the operating system raise inside the block to LinkError or one of its leaves."""
     try:
         yield
-    except (OSError, EOFError) as error:  # TimeoutError included; EOFError: the D-Bus daemon went away
-        raise _rename_system(error, step) from error
     except Exception as error:
-        named = _rename_bleak(error, step)
-        if named is None:
-            raise
-        raise named from error
+        row = failure_of(error, step)
+        if row is None:
+            raise  # a defect, or an error of this library
+        told, said = row.meaning, _said(error)
+        cause = f"{told.cause} ({said})" if said else told.cause
+        raise told.error(cause, step=step, remedy=told.remedy) from error
 
 
-def _rename_system(error: Exception, step: str) -> LinkError:
-    if isinstance(error, TimeoutError):
-        kind = DeviceNotFound if step == "connect" else LinkTimeout
-        return kind("the device did not answer in time", step=step, remedy=_NEARER)
-    return LinkError(
-        f"Bluetooth cannot be reached ({type(error).__name__}: {error})",
-        step=step,
-        remedy="Check that the Bluetooth service runs and that this user may use it",
-    )
+def _said(error: Exception) -> str:
+    reason = getattr(error, "reason", None)  # bleak adds it to the arguments, and thus to the text
+    return str(error.args[0] if isinstance(reason, Enum) else error)
 
 
-def _rename_bleak(error: Exception, step: str) -> LinkError | None:
-    """Return the error of this library for one of bleak or dbus_fast; None for anything else, which is a defect."""
-    from bleak import exc
+async def hear_out(work: Coroutine[Any, Any, T], grace: float) -> T:
+    """Return what `work` returns; when this is cancelled meanwhile, `work` is over before it ends.
 
-    if isinstance(error, exc.BleakDeviceNotFoundError):
-        return DeviceNotFound("no such device in range", step=step, remedy=_NEARER)
-    if isinstance(error, exc.BleakBluetoothNotAvailableError):
-        reason = error.reason.name.lower().replace("_", " ")
-        return LinkError(f"Bluetooth is not available ({reason})", step=step, remedy="Switch Bluetooth on, or allow it")
-    if isinstance(error, exc.BleakCharacteristicNotFoundError):
-        return LinkError("the device does not offer the pairing service", step=step, remedy="Choose another device")
-    if isinstance(error, exc.BleakError) or type(error).__module__.partition(".")[0] == "dbus_fast":
-        return LinkError(f"Bluetooth failed ({error})", step=step, remedy=_NEARER)
-    return None
+    It gets `grace` seconds to end by itself, is cancelled then, and once more if its cleaning up takes too long. A
+    stack that was asked to scan or to connect goes on with it when nobody waits for its answer.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    timers: list[asyncio.TimerHandle] = []
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            call_later = asyncio.get_running_loop().call_later
+            timers = timers or [call_later(grace, task.cancel), call_later(grace + CLEANING, task.cancel)]
+            cancelled = error
+    for timer in timers:
+        timer.cancel()
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # the cancellation goes first
+    raise cancelled

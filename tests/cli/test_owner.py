@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from oob.client import PairingStore
 from oob.issuance import Authority
-from tests.cli.shell import Shell
+from tests.cli.shell import Shell, no_bluetooth
+from tests.client.test_store import READY
 from tests.e2e.family import free_port
 from tests.e2e.program import Program, program
 
@@ -82,3 +84,15 @@ def test_a_comparison_needs_somebody_who_looks(
     more = ("--root", root) if arguments[0] == "pair" else ("--model", "compare")
     outcome = shell(*arguments, *more, "--json", "--socket", tmp_path / "s", "--state", tmp_path / "x")
     assert (outcome.code, outcome.error["step"]) == (2, "compare")
+
+
+@pytest.mark.parametrize("verb", ["list", "unpair", "renew"])
+def test_without_bluetooth(
+    shell: Shell, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    no_bluetooth(monkeypatch, tmp_path)
+    PairingStore(tmp_path / "c").save(READY)
+    outcome = shell("owner", verb, "--json", "--root", root, "--state", tmp_path / "c", "--adapter", "hci1")
+    assert (outcome.code, outcome.error["step"]) == (3, "scan")
+    assert "oob doctor" in outcome.error["remedy"]
+    assert "scanning" in shell("owner", verb, "--root", root, "--state", tmp_path / "c").err

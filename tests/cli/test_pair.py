@@ -51,5 +51,14 @@ def test_pair_without_bluetooth(shell: Shell, root: Path, monkeypatch: pytest.Mo
     no_bluetooth(monkeypatch, tmp_path)
     outcome = pair(shell, root)
     assert outcome.code == 3
-    assert "Bluetooth" in outcome.error["cause"] + outcome.error["remedy"]
-    assert outcome.error["remedy"]
+    assert outcome.error["cause"].startswith("Bluetooth cannot be reached: there is no D-Bus system bus")
+    assert "oob doctor" in outcome.error["remedy"]
+
+
+def test_what_the_radio_does_is_shown(
+    shell: Shell, root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    no_bluetooth(monkeypatch, tmp_path)
+    arguments = ("pair", "--issuer", "https://127.0.0.1:9/directory", "--root", root, "--adapter", "hci1")
+    err = shell(*arguments, stdin=CODE.digits).err
+    assert " ".join(err.split()).startswith("client scanning for 20 s at most Failed scan: Bluetooth cannot be reached")

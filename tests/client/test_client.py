@@ -1,17 +1,31 @@
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oob.binding import Ready
-from oob.client import PairingStore, client, pair
+from oob.client import Pairing, PairingStore, Search, client, pair
 from oob.device import device
-from oob.errors import AuthenticationError, IssuanceError, LinkTimeout, PeerError, StorageError, UsageError
+from oob.discovery import advertised_tag
+from oob.errors import (
+    AuthenticationError,
+    IssuanceError,
+    LinkError,
+    LinkTimeout,
+    OobError,
+    PeerError,
+    StorageError,
+    UsageError,
+)
 from oob.framing.gatt import MessageType
+from oob.handshake.messages import Error
 from oob.issuance import Authority
 from oob.issuance.http import HttpClient, Response
 from oob.pairing import Bootstrap, Model, Passcode
+from oob.sim.radio import SimulatedPeripheral, VirtualRadio
 from oob.transport.link import Link
 from oob.transport.memory import MemoryListener, link_pair
 from tests.client.test_store import READY
@@ -195,32 +209,136 @@ def test_a_client_waits_longer_than_a_device_tries() -> None:
     assert device.PROCEED_WAIT > 0
 
 
-async def answer(link: Link, kind: MessageType, message: bytes) -> None:
-    await link.receive(5)
-    await link.send(kind, message)
-
-
 async def test_a_device_that_sends_garbage(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         for garbage in (b"", b"\x00" * 50, b"\xff" * 50):
             ours, theirs = link_pair()
-            answering = asyncio.create_task(answer(theirs, MessageType.HANDSHAKE, garbage))
+            await theirs.send(MessageType.HANDSHAKE, garbage)
             with pytest.raises(PeerError):
                 await on.client.pair(ours, on.device.offer.out_of_band())
             await ours.close()
-            await answering
 
 
 async def test_a_page_instead_of_a_handshake(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         ours, theirs = link_pair()
-        answering = asyncio.create_task(answer(theirs, MessageType.CHANNEL, b"x"))
+        await theirs.send(MessageType.CHANNEL, b"x")
         with pytest.raises(PeerError, match="a channel message where a handshake message belongs"):
             await on.client.pair(ours, on.device.offer.out_of_band())
         await ours.close()
-        await answering
 
 
 def test_a_page_is_under_one_of_its_names() -> None:
     ready = Ready("https://lamp.home.example:8443/", bytes(32), "127.0.0.1:8443")
     assert client._checked(ready, READY) is ready
+
+
+# --- several devices with the right tag
+
+
+class Stranger:
+    """A device that repeats a tag that it heard, and is met first."""
+
+    def __init__(self, stage: Stage, radio: VirtualRadio, meant: SimulatedPeripheral) -> None:
+        self.stage, self.radio, self.meant = stage, radio, meant
+        self.carried = stage.device.offer.out_of_band()
+        self.messages = 0
+        stage.on_step = self.on_step
+        self.coming: asyncio.Task[None] | None = None
+
+    async def serve(self, answer: bytes) -> None:
+        """Answer each message with this; b"" for none."""
+        assert isinstance(self.carried, Bootstrap)
+        assert self.carried.tag_key is not None
+        await self.meant.advertise(advertised_tag(self.carried.tag_key, b"new"))
+        await self.meant.leave()
+        peripheral = await self.radio.peripheral(tag=advertised_tag(self.carried.tag_key, b"old"))
+        while True:
+            link = await peripheral.accept()
+            with suppress(LinkError):  # the client lets go
+                while True:
+                    kind, _ = await link.receive(5)
+                    self.messages += 1
+                    if answer:
+                        await link.send(kind, answer)
+
+    def on_step(self, who: str, step: str) -> None:
+        if step == "another":
+            self.coming = asyncio.create_task(self.meant.come_back())
+
+    async def pair(self) -> Pairing:
+        assert isinstance(self.carried, Bootstrap)
+        search = Search(
+            tag_key=self.carried.tag_key,
+            timeout=5,
+            scanner=self.radio.scanner_backend,
+            backend=self.radio.client_backend,
+            report=self.stage.report,
+        )
+        return await self.stage.client.pair_nearby(search, self.carried, names=("lamp",))
+
+
+@asynccontextmanager
+async def stranger(directory: Path, answer: bytes) -> AsyncIterator[Stranger]:
+    async with VirtualRadio() as radio:
+        meant = await radio.peripheral()
+        async with stage(directory, listener=meant, model=Model.SECRET) as on:
+            one = Stranger(on, radio, meant)
+            serving = asyncio.create_task(one.serve(answer))
+            yield one
+            serving.cancel()
+            await asyncio.wait({serving})
+            if one.coming is not None:
+                await one.coming
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x02garbage", Error(1, "no").encode()], ids=["mute", "garbage", "refusal"])
+async def test_a_stranger_with_the_right_tag_gives_way_to_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    if not answer:
+        monkeypatch.setattr(client, "MESSAGE_WAIT", 1.0)
+    async with stranger(tmp_path, answer) as one:
+        pairing = await one.pair()
+        assert (pairing.device, pairing.status) == (one.stage.key, "ready")
+        assert one.messages >= 1
+        assert ("client", "another") in one.stage.steps
+
+
+async def test_a_stranger_alone_is_an_error(tmp_path: Path) -> None:
+    async with stranger(tmp_path, b"\x02garbage") as one:
+        one.stage.on_step = lambda *_: None
+        with pytest.raises(PeerError) as caught:
+            await one.pair()
+        assert caught.value.step == "error"
+        assert ("client", "message_3") not in one.stage.steps
+
+
+class OneLink(Search):
+    """Reaches one device, and must not be asked for another."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Link]]) -> None:
+        super().__init__(tag_key=bytes(16))
+        self._connect = connect
+
+    async def reach(self) -> Link:
+        return await self._connect()
+
+    def go_on(self, error: OobError) -> bool:
+        raise AssertionError("a second device would be tried")
+
+
+async def test_a_wrong_code_is_not_tried_on_another_device(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        with pytest.raises(AuthenticationError, match="the code is wrong"):
+            await on.client.pair_nearby(OneLink(on.connect), wrong(on.device.offer.out_of_band()))
+
+
+async def test_a_device_that_proved_itself_is_the_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lose(*_: object) -> bytes:
+        raise LinkError("connection lost", step="link")
+
+    monkeypatch.setattr(client.Client, "_last", lose)
+    async with stage(tmp_path, model=Model.SECRET) as on:
+        with pytest.raises(LinkError, match="connection lost"):
+            await on.client.pair_nearby(OneLink(on.connect), on.device.offer.out_of_band())

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from bleak import BleakClient, BleakScanner
@@ -12,6 +13,7 @@ from oob.errors import DeviceNotFound, LinkBusy, LinkError, UsageError
 from oob.framing.gatt import MessageType
 from oob.sim.bumble_peripheral import advertising_payload
 from oob.sim.radio import SimulatedPeripheral, VirtualRadio
+from oob.sim.virtual_time import run
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import Found, find, scan
 from oob.transport.gatt_profile import RX_UUID, SERVICE_UUID, TX_UUID
@@ -251,6 +253,72 @@ async def test_a_cancelled_connect_leaves_the_radio_clean(radio: VirtualRadio, d
     async with await link_to(radio, device) as link:
         await link.send(HANDSHAKE, b"ab")
         assert await link.receive(1) == (HANDSHAKE, b"ba")
+
+
+async def reached_anew(link: FramedLink) -> FramedLink:
+    """Reconnect below a link, and return another one over the same carrier, which begins from scratch."""
+    carrier: Any = link._carrier
+    await carrier.reconnect()
+    return FramedLink(carrier, initiator=True)
+
+
+async def visit(radio: VirtualRadio, device: SimulatedPeripheral) -> None:
+    """Find, connect, exchange a message, lose the connection, reach the device anew, exchange another, and close."""
+    found = await find(lambda found: found.tag == b"tagtag", 2, backend=radio.scanner_backend)
+
+    async def locate(timeout: float) -> Found:
+        return await find(lambda found: found.tag == b"tagtag", timeout, backend=radio.scanner_backend)
+
+    async with await connect(found.handle, backend=radio.client_backend, locate=locate) as link:
+        await exchange(link)
+        await device.drop()
+        await exchange(await reached_anew(link))
+
+
+async def visits_cut_short(turns: int) -> tuple[int, int]:
+    """Cancel a visit at each millisecond and `turns` of the loop later; return how many, and how many were cut."""
+    async with VirtualRadio() as radio:
+        device = await radio.peripheral(tag=b"tagtag")
+        server = asyncio.create_task(echo(device))
+        cut = total = 0
+        while cut == total:
+            visiting = asyncio.create_task(visit(radio, device))
+            await asyncio.wait({visiting}, timeout=total / 1000)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            visiting.cancel()
+            await asyncio.wait({visiting})
+            assert set(radio._devices) == {device._device}
+            cut += visiting.cancelled()
+            total += 1
+        visiting.result()
+        await device.close()
+        await server
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    return total, cut
+
+
+@pytest.mark.parametrize("turns", [0, 5, 10, 20, 40, 80, 160])
+def test_a_visit_cancelled_anywhere_leaves_the_radio_clean(turns: int) -> None:
+    total, cut = run(visits_cut_short(turns))
+    assert cut == total - 1 > 20
+
+
+async def test_a_lost_device_is_reached_anew_under_its_new_address(
+    radio: VirtualRadio, device: SimulatedPeripheral
+) -> None:
+    first = device.address
+
+    async def locate(timeout: float) -> Found:
+        return await find(lambda found: found.tag == b"tag--2", timeout, backend=radio.scanner_backend)
+
+    async with await connect(first, backend=radio.client_backend, locate=locate) as link:
+        await exchange(link)
+        await device.advertise(b"tag--2")
+        await device.drop()
+        link_anew = await reached_anew(link)
+        assert device.address != first
+        await exchange(link_anew)
 
 
 async def test_a_device_without_the_service_is_refused(

@@ -1,16 +1,20 @@
 """Scanning, on genuine bleak over a backend that shows what the test wants."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from typing import Any
 
 import pytest
-from bleak.exc import BleakError
+from bleak.exc import BleakDBusError, BleakError
 
 from oob.errors import DeviceNotFound, LinkError, LinkTimeout
-from oob.transport import ble_scanner
-from oob.transport.ble_scanner import Found, find, scan
+from oob.progress import Progress
+from oob.transport.ble_scanner import START_GRACE, START_WAIT, Found, find, scan
 from oob.transport.gatt_profile import SERVICE_UUID
 from tests.transport.fake_bleak import FakeScanner
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 OURS = [SERVICE_UUID]
 
@@ -71,30 +75,117 @@ async def test_a_radio_that_does_not_start_is_a_link_error(error: Exception) -> 
     backend.fails["start"] = error
     with pytest.raises(LinkError, match=str(error)):
         await collect(backend)
-    assert backend.calls == ["start", "stop"]
-
-
-class SlowScanner(FakeScanner):
-    """A stack that takes its time to start, or for ever."""
-
-    started: asyncio.Event
-
-    async def start(self) -> None:
-        await self.started.wait()
-        await super().start()
+    assert backend.calls == ["start"]
 
 
 async def test_a_stack_that_is_slow_to_start_takes_nothing_from_the_listening() -> None:
-    backend = SlowScanner.fresh(("C0:01", None, OURS))
-    backend.started = asyncio.Event()  # type: ignore[attr-defined]
-    asyncio.get_running_loop().call_later(0.05, backend.started.set)  # type: ignore[attr-defined]
+    backend = FakeScanner.fresh(("C0:01", None, OURS))
+    backend.waits["start"] = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.05, backend.waits["start"].set)
     assert [one.address for one in await collect(backend, timeout=0.01)] == ["C0:01"]
 
 
-async def test_a_stack_that_never_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ble_scanner, "START_WAIT", 0.01)
-    backend = SlowScanner.fresh()
-    backend.started = asyncio.Event()  # type: ignore[attr-defined]
-    with pytest.raises(LinkTimeout):
+def test_a_stack_that_never_starts(run_virtual: Run) -> None:
+    backend = FakeScanner.fresh()
+    backend.waits["start"] = asyncio.Event()
+    assert run_virtual(until(LinkTimeout, collect(backend))) == START_WAIT + START_GRACE
+    assert backend.calls == ["start", "stop"]
+
+
+async def until(error: type[BaseException], work: Coroutine[Any, Any, Any]) -> float:
+    with pytest.raises(error):
+        await work
+    return asyncio.get_running_loop().time()
+
+
+def test_a_stack_that_is_busy_is_asked_again_and_that_is_told(run_virtual: Run) -> None:
+    backend = FakeScanner.fresh(("C0:01", None, OURS))
+    busy = BleakDBusError("org.bluez.Error.InProgress", ["Operation already in progress"])
+    backend.fails["start"] = [busy, busy]
+    told: list[Progress] = []
+    assert run_virtual(find(lambda _: True, 60, backend=backend, report=told.append)).address == "C0:01"
+    assert [(each.who, each.step, each.detail[:6]) for each in told] == [
+        ("client", "retrying", "2 of 5"),
+        ("client", "retrying", "3 of 5"),
+    ]
+    assert backend.calls == ["start"] * 3 + ["stop"]
+
+
+@pytest.mark.parametrize("error", [BleakDBusError("org.bluez.Error.InProgress", []), EOFError()])
+async def test_a_stop_that_fails_spoils_nothing(error: Exception) -> None:
+    backend = FakeScanner.fresh(("C0:01", None, OURS))
+    backend.fails["stop"] = error
+    assert (await find(lambda _: True, 60, backend=backend)).address == "C0:01"
+
+
+async def test_a_stack_that_went_away_meanwhile_is_an_error_where_nobody_was_heard() -> None:
+    gone = BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", ["The name is not activatable"])
+    backend = FakeScanner.fresh()
+    backend.fails["stop"] = gone
+    with pytest.raises(LinkError, match="the Bluetooth service does not run"):
         await collect(backend)
-    assert backend.calls == ["stop"]
+    backend = FakeScanner.fresh(("C0:01", None, OURS))
+    backend.fails["stop"] = gone
+    assert len(await collect(backend)) == 1
+
+
+def test_nor_does_one_that_hangs(run_virtual: Run) -> None:
+    backend = FakeScanner.fresh(("C0:01", None, OURS))
+    backend.waits["stop"] = asyncio.Event()
+    assert run_virtual(find(lambda _: True, 60, backend=backend)).address == "C0:01"
+
+
+async def test_a_scanner_that_asserts_that_it_started_is_believed() -> None:
+    """WinRT: what was cancelled too early cannot be stopped."""
+
+    class Asserting(FakeScanner):
+        async def stop(self) -> None:
+            raise AssertionError
+
+    backend = Asserting.fresh()
+    backend.waits["start"] = asyncio.Event()
+    looking = asyncio.create_task(find(lambda _: True, 60, backend=backend))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    looking.cancel()
+    backend.waits["start"].set()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+
+
+async def test_filter_and_adapter_are_passed_on() -> None:
+    backend = FakeScanner.fresh(("C0:01", None, OURS))
+    await find(lambda _: True, 1, backend=backend, adapter="hci1")
+    await find(lambda _: True, 1, backend=backend)
+    assert [each.uuids for each in backend.made] == [OURS, OURS]
+    assert [each.options["bluez"] for each in backend.made] == [{"adapter": "hci1"}, {}]
+
+
+async def test_repeats_are_yielded_where_they_are_wanted() -> None:
+    backend = FakeScanner.fresh(*[("C0:01", b"tag--1", OURS)] * 3)
+    assert len([found async for found in scan(0.01, backend=backend, repeats=True)]) == 3
+
+
+def test_a_device_found_is_shown_by_address_and_signal() -> None:
+    assert str(Found("C0:01", b"tag--1", -40, None)) == "C0:01 (-40 dBm)"
+
+
+@pytest.mark.parametrize("cancellations", [1, 2])
+@pytest.mark.parametrize("shows", [[], [("C0:01", None, OURS)]])
+def test_cancelled_anywhere_nothing_scans_and_no_task_is_left(
+    run_virtual: Run, cancellations: int, shows: list[tuple[str, None, list[str]]]
+) -> None:
+    async def cancel_after(turns: int) -> bool:
+        backend = FakeScanner.fresh(*shows)
+        looking = asyncio.create_task(find(lambda _: True, 60, backend=backend))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for _ in range(cancellations):
+            looking.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait({looking})
+        assert backend.scans() == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return looking.cancelled()
+
+    assert sum(run_virtual(cancel_after(turns)) for turns in range(30)) >= 9

@@ -1,6 +1,9 @@
 """Foreign exceptions are renamed where they enter."""
 
+import asyncio
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from bleak.exc import (
@@ -15,7 +18,9 @@ from bleak.exc import (
 from oob.errors import DeviceNotFound, LinkError, LinkTimeout, UsageError
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import find
-from oob.transport.bleak_edge import load_bleak, renamed
+from oob.transport.bleak_edge import CLEANING, hear_out, load_bleak, on_adapter, renamed
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.POWERED_OFF)
 
@@ -27,9 +32,9 @@ OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.PO
         (BleakDBusError("org.bluez.Error.Failed", ["le-connection-abort"]), "connect", LinkError, "org.bluez"),
         (BleakDeviceNotFoundError("C0:01"), "connect", DeviceNotFound, "range"),
         (BleakCharacteristicNotFoundError("1234"), "connect", LinkError, "pairing service"),
-        (OFF, "scan", LinkError, "powered off"),
+        (OFF, "scan", LinkError, "switched off"),
         (FileNotFoundError("no such socket"), "scan", LinkError, "no such socket"),
-        (EOFError(), "link", LinkError, "EOFError"),
+        (EOFError(), "link", LinkError, "the Bluetooth service went away"),
         (TimeoutError(), "connect", DeviceNotFound, "in time"),
         (TimeoutError(), "link", LinkTimeout, "in time"),
     ],
@@ -63,3 +68,84 @@ async def test_without_bleak_the_error_says_what_to_install(monkeypatch: pytest.
             await call
     monkeypatch.undo()
     assert load_bleak().__name__ == "bleak"
+
+
+def test_the_adapter_is_an_argument_of_bluez_alone() -> None:
+    assert on_adapter(None) == {}
+    assert on_adapter("hci1") == {"bluez": {"adapter": "hci1"}}
+
+
+class Work:
+    """Takes its time, and for cleaning up, too."""
+
+    def __init__(self, seconds: float, cleaning: float = 0) -> None:
+        self.seconds, self.cleaning = seconds, cleaning
+        self.ended = ""
+
+    async def run(self) -> str:
+        try:
+            await asyncio.sleep(self.seconds)
+            self.ended = "done"
+        except asyncio.CancelledError:
+            self.ended = "dropped"
+            await asyncio.sleep(self.cleaning)
+            self.ended = "cleaned"
+            raise
+        return self.ended
+
+
+async def cut(work: Work, grace: float, *at: float) -> float:
+    """Hear `work` out, cancel that at each of these times, and return when it ended."""
+    hearing = asyncio.create_task(hear_out(work.run(), grace))
+    loop = asyncio.get_running_loop()
+    for each in at:
+        loop.call_at(each, hearing.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await hearing
+    return loop.time()
+
+
+def test_what_nobody_cancels_returns(run_virtual: Run) -> None:
+    assert run_virtual(hear_out(Work(3).run(), 0)) == "done"
+
+
+def test_what_is_cancelled_may_end_by_itself(run_virtual: Run) -> None:
+    work = Work(3)
+    assert run_virtual(cut(work, 5, 1)) == 3
+    assert work.ended == "done"
+
+
+def test_but_not_for_ever(run_virtual: Run) -> None:
+    work = Work(100, cleaning=2)
+    assert run_virtual(cut(work, 5, 1)) == 8
+    assert work.ended == "cleaned"
+
+
+def test_a_second_cancellation_changes_nothing(run_virtual: Run) -> None:
+    work = Work(100, cleaning=2)
+    assert run_virtual(cut(work, 5, 1, 2, 7)) == 8
+    assert work.ended == "cleaned"
+
+
+def test_cleaning_up_that_hangs_is_cut_short(run_virtual: Run) -> None:
+    work = Work(100, cleaning=100)
+    assert run_virtual(cut(work, 0, 1)) == 1 + CLEANING
+    assert work.ended == "dropped"
+
+
+def test_an_error_goes_through_unless_it_was_cancelled(run_virtual: Run) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(2)
+        raise EOFError
+
+    with pytest.raises(EOFError):
+        run_virtual(hear_out(fail(), 0))
+
+    async def cancelled() -> None:
+        hearing = asyncio.create_task(hear_out(fail(), 5))
+        await asyncio.sleep(1)
+        hearing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hearing
+
+    run_virtual(cancelled())
