@@ -5,6 +5,7 @@ OobError
 ├── LinkError             the carrier: radio, reader, socket                 exit 3
 │   ├── DeviceNotFound    nothing in range answers to the bootstrap data
 │   ├── LinkTimeout       the peer did not answer within the deadline
+│   ├── LinkLost          the connection ended on its own
 │   └── LinkBusy          the device serves another client
 ├── PeerError             the peer sent something that no honest peer sends  exit 4
 ├── AuthenticationError   a proof did not verify                             exit 4
@@ -57,6 +58,10 @@ class DeviceNotFound(LinkError):
 
 class LinkTimeout(LinkError):
     """The peer did not answer within the deadline."""
+
+
+class LinkLost(LinkError):
+    """The connection ended on its own, and was not taken up again."""
 
 
 class LinkBusy(LinkError):

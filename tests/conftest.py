@@ -1,4 +1,4 @@
-"""What all tests share: with OOB_NO_SKIP=1 (as in .ci/run) a skipped test is a failed one."""
+"""What all tests share: with OOB_NO_SKIP=1 (as in .ci/run) a skipped test is a failed one; the option --bench."""
 
 import os
 from collections.abc import Generator
@@ -9,6 +9,11 @@ import pytest
 # No time is ever asserted: on a loaded machine a deadline would fail tests that prove something else.
 hypothesis.settings.register_profile("oob", deadline=None)
 hypothesis.settings.load_profile("oob")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bench", metavar="FILE", help="the adapters for `-m hardware`: see hardware/bench.toml")
+
 
 _NO_SKIP = os.environ.get("OOB_NO_SKIP") == "1"
 

@@ -32,7 +32,7 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         if args.verb == "forget":
             await client.forget(pairing)
             return 0
-        link = await _link(args)
+        link = await _link(args, pairing)
         stack.push_async_callback(link.close)
         if args.verb == "unpair":
             await client.unpair(link, pairing)
@@ -86,10 +86,11 @@ _VERBS: dict[str, Callable[[Resumed, argparse.Namespace, Terminal], Awaitable[No
 }
 
 
-async def _link(args: argparse.Namespace) -> Link:
+async def _link(args: argparse.Namespace, pairing: Pairing) -> Link:
     if args.socket is not None:
         return await connect(args.socket)
-    return await reach(address=args.address, timeout=args.timeout)
+    tag_key = pairing.tag_key if pairing.tag_key and args.address is None else None
+    return await reach(tag_key=tag_key, address=args.address, timeout=args.timeout)
 
 
 def _chosen(pairings: list[Pairing], wanted: str | None) -> Pairing:

@@ -1,4 +1,4 @@
-"""The commands that show and check: demo, discover, conformance."""
+"""The commands that show and check: demo, discover, doctor, conformance."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +61,29 @@ def add_discover(commands: "Commands") -> None:
     parser.add_argument("--timeout", type=seconds, default=5.0, metavar="S", help="default: 5")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     parser.set_defaults(run="oob.cli.discover.run")
+
+
+def add_doctor(commands: "Commands") -> None:
+    """Add `oob doctor`."""
+    parser = commands.add_parser(
+        "doctor",
+        help="say what this machine has for Bluetooth LE and NFC, what it lacks, and how to mend it",
+        description=(
+            "Say what this machine has for Bluetooth LE and NFC, what it lacks, and the command that mends it.\n"
+            "It changes nothing, starts nothing and needs no privilege."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob doctor\n"
+            "  oob doctor --adapter hci1 --json\n\n"
+            "exit codes:\n"
+            "  0 this machine can be a client over Bluetooth LE, whatever else is missing    3 it cannot"
+        ),
+        formatter_class=Raw,
+    )
+    parser.add_argument("--adapter", default="", metavar="HCI", help="look at this one only, such as hci0; Linux")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+    parser.set_defaults(run="oob.cli.doctor.run")
 
 
 def add_conformance(commands: "Commands") -> None:

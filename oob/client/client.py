@@ -205,7 +205,12 @@ class Client:
         self._tell("bound", ", ".join(pairing.names))
         ready = _checked(await self._proceed(link, agreement), pairing)
         pairing = self.store.save(
-            pairing, status="ready", url=ready.url, address=ready.address, leaf_hash=ready.leaf_hash
+            pairing,
+            status="ready",
+            url=ready.url,
+            address=ready.address,
+            leaf_hash=ready.leaf_hash,
+            tag_key=ready.tag_key,
         )
         self._tell("ready", pairing.url)
         return pairing

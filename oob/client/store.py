@@ -13,7 +13,7 @@ from oob.binding import Channel, PairingKey
 from oob.errors import PeerError, StorageError
 from oob.storage import find, private_directory, remove, write_atomic
 
-VERSION = 2
+VERSION = 3
 DIRECTORY = "pairings"
 
 
@@ -27,7 +27,8 @@ class Pairing:
     themselves, `confirmed` whether a person said yes to it. `key` is the PRK of the pairing, 32 bytes, for `export` and
     for coming again. `status` is "met" (nothing was to be bound), "agreed" (the binding is signed), "bound" (the issuer
     took it) or "ready" (the page is certified); `url`, `address` ("host:port", or "") and `leaf_hash` (SHA-256 of the
-    certificate) are known when it is ready. `channel` is that of this very connection; it is not stored.
+    certificate) are known when it is ready, and so is `tag_key`, 16 bytes, by which it is found again in a crowd (empty
+    if it has none). `channel` is that of this very connection; it is not stored.
     """
 
     device: bytes
@@ -48,6 +49,7 @@ class Pairing:
     url: str = ""
     address: str = ""
     leaf_hash: bytes = b""
+    tag_key: bytes = field(default=b"", repr=False)
     channel: Channel | None = field(default=None, repr=False, compare=False)
 
     def export(self, label: str, context: bytes, length: int) -> bytes:

@@ -11,7 +11,7 @@ from oob.device.state import DeviceStore, Owner
 from oob.errors import AuthenticationError, IssuanceError, OobError, StorageError
 from oob.issuance import AcmeClient, Certificate, TlsKey, tls_context
 from oob.progress import Progress, Report
-from oob.transport.link import finish
+from oob.transport.carrier import finish
 
 MAX_ROOT = 4096
 """Bytes of a root certificate in DER, so that the state of a device always fits its file."""
@@ -113,7 +113,7 @@ class Certifier:
     async def _publish(self, tls_pem: bytes, names: tuple[str, ...]) -> Ready:
         # A page that is half up would be nobody's: when a client turns up meanwhile, it waits.
         url, address = await finish(asyncio.ensure_future(self._page.publish(tls_pem, names)))
-        self._ready = Ready(url, _leaf_hash(tls_pem), address)
+        self._ready = Ready(url, _leaf_hash(tls_pem), address, self._store.state.tag_key or b"")
         self._tell("page", url)
         return self._ready
 

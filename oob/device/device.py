@@ -9,10 +9,11 @@ Whatever must survive is on disk before the message that relies on it leaves.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from oob.binding import (
     Channel,
@@ -29,6 +30,7 @@ from oob.crypto import Curve, EcdhKey
 from oob.device.certifier import Certifier, Page, check_root
 from oob.device.offer import Attempt, Offer, offer_kind
 from oob.device.owners import Owners, label_of
+from oob.device.presence import Presence
 from oob.device.state import MAX_PAIRINGS, DeviceStore, Owner, Paired
 from oob.errors import (
     AuthenticationError,
@@ -118,6 +120,7 @@ class Device:
         self.store = DeviceStore(directory, name, random)
         self.offer: Offer = kind(self.store, random, clock)
         self.owners = Owners(self.store, self.offer)
+        self.presence = Presence(self.store, self.offer, random, report)
         self._confirm_number, self._commissioning = confirm, commissioning
         self.certifier = Certifier(self.store, page, clock, report)
         self._issuers, self.random = issuers, random
@@ -146,15 +149,17 @@ class Device:
     async def serve(self, listener: Listener) -> None:
         """Serve one client after the other until the started listener closes; between them, do what `start` does.
 
-        A failure with one of them is reported and over. A certificate that is owed is asked for again and again.
+        It is visible on the listener while there is somebody whom it would answer (`Presence`). A failure with one of
+        them is reported and over. A certificate that is owed is asked for again and again.
         """
-        while True:
-            try:
-                async with self._resuming():
-                    link = await listener.accept()
-            except LinkError:
-                return
-            await self.serve_link(link)
+        async with self._beside(self.presence.keep(listener)):
+            while True:
+                try:
+                    async with self._beside(self._resume()):  # a client goes first, and may change the owner
+                        link = await listener.accept()
+                except LinkError:
+                    return
+                await self.serve_link(link)
 
     async def serve_link(self, link: Link) -> OobError | None:
         """Serve one client to the end; return the error that ended the conversation, if one did."""
@@ -175,10 +180,11 @@ class Device:
             await link.close()
         return None
 
+    @staticmethod
     @asynccontextmanager
-    async def _resuming(self) -> AsyncIterator[None]:
-        """Run `start` until it succeeds, but no longer than the block: a client goes first and may change the owner."""
-        task = asyncio.create_task(self._resume())
+    async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Run `work` until it is done, but no longer than the block."""
+        task = asyncio.create_task(work)
         try:
             yield
         finally:
@@ -206,7 +212,7 @@ class Device:
         The identity key and what is printed on the device stay. Raises StorageError.
         """
         owner = self.store.state.owner
-        self.store.update(pairings=(), owner=None, certificate=None)
+        self.store.update(pairings=(), owner=None, certificate=None, **self.offer.reset())
         self._resets += 1
         self._tell("reset")
         await self.certifier.end(owner)

@@ -74,6 +74,14 @@ class Offer:
             remedy = "Press its button, let an owner invite, or reset it"
             raise AuthenticationError("the device has an owner", step="message_1", remedy=remedy)
 
+    def is_armed(self) -> bool:
+        """Whether a client that comes now would be answered: the pairing window."""
+        try:
+            self.require_armed()
+        except AuthenticationError:
+            return False
+        return True
+
     def is_consented(self) -> bool:
         """Whether somebody at the device, or an owner, lets a client in now; else it must be the first one."""
         return self._is_pressed(PRESS_WINDOW)
@@ -89,6 +97,13 @@ class Offer:
         UsageError in a model in which a person carries nothing.
         """
         raise UsageError(f"in the model {self.model.name.lower()} nothing is carried to the client", step="pairing")
+
+    def reset(self) -> dict[str, Any]:
+        """Return the changes of state that make former owners know the device no more by its tag.
+
+        What a label carries stays.
+        """
+        return {"tag_key": self._random(TAG_KEY_LENGTH)}
 
     def _prepare(self) -> None:
         """Make what must be there from the first start."""
@@ -223,6 +238,10 @@ class SecretOffer(Offer):
         """Return what the label carries. It holds the secret."""
         return self._bootstrap(self.model, self._secret())
 
+    def reset(self) -> dict[str, Any]:
+        """Return no changes: the label stays as it is."""
+        return {}
+
     def _prepare(self) -> None:
         if self._store.state.secret is None:
             self._store.update(secret=self._random(SECRET_LENGTH), tag_key=self._random(TAG_KEY_LENGTH))
@@ -254,14 +273,22 @@ class DynamicSecretOffer(Offer):
 
     def attempt(self) -> Attempt:
         """Return one handshake. LockedOut unless there was a tap."""
+        secret = self._tapped()
+        return Attempt(SecretResponder(secret, dynamic=True), self._admit, lambda: self._burn(secret), self._use_up)
+
+    def require_armed(self) -> None:
+        """Raise LockedOut unless there was a tap, AuthenticationError on an owned device that nobody pressed."""
+        super().require_armed()
+        self._tapped()
+
+    def _tapped(self) -> bytes:
         if self._fresh is None or not 0 <= self._clock() - self._made_at <= PRESS_WINDOW:
             self._fresh = None
             raise LockedOut("nobody has tapped the device", step="message_1", remedy="Tap it, or scan its screen")
-        secret = self._fresh
-        return Attempt(SecretResponder(secret, dynamic=True), self._admit, lambda: self._burn(secret), self._use_up)
+        return self._fresh
 
     def _burn(self, secret: bytes) -> None:
-        self.require_armed()
+        super().require_armed()
         if self._fresh != secret:
             raise LockedOut("the tap is used up", step="message_3", remedy="Tap the device again")
         self._fresh = None
@@ -316,6 +343,10 @@ class PinnedOffer(Offer):
     def out_of_band(self) -> Bootstrap:
         """Return what the label carries. Nothing of it is secret but the tag key."""
         return self._bootstrap(self.model, None)
+
+    def reset(self) -> dict[str, Any]:
+        """Return no changes: the label stays as it is."""
+        return {}
 
     def _prepare(self) -> None:
         if self._store.state.tag_key is None:

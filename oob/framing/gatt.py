@@ -5,6 +5,9 @@
 
 Every frame but the last is as long as START, so that START alone says how many follow. CONT carries no msgid: it
 belongs to the newest START. Frames may come in any order and more than once; a gap is named by `Reassembler.missing`.
+
+A notification may reach every subscribed client, not only the one that it is for (BlueZ knows no other way). So the
+msgids of a conversation begin at a number of its own, and what steers a link names the conversation or the frame meant.
 """
 
 from collections.abc import Iterable
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from oob.crypto import Hash
 from oob.errors import PeerError, UsageError
 
 MIN_FRAME: Final = 20
@@ -23,6 +27,10 @@ MAX_MESSAGE: Final = 4096
 MAX_INDEX: Final = 127
 START_OVERHEAD: Final = 4
 CONT_OVERHEAD: Final = 1
+ID_LENGTH: Final = 8
+"""Bytes of what names a conversation or a frame."""
+WINDOW: Final = 4
+"""How far the msgid of an answer may be ahead of that of its request."""
 _START: Final = 0x80
 
 
@@ -36,9 +44,11 @@ class MessageType(IntEnum):
     NAK = 2
     """Payload: the msgid, then the indices of the frames that are missing."""
     RESUME = 3
-    """Reserved: take up a link again after a reconnect."""
+    """Take a conversation up on a new connection. Payload: its id; in the answer also whether it goes on, 1 byte."""
     BUSY = 4
-    """The device serves another client. No payload."""
+    """The device serves another client. Payload: the id of the START frame to which this is the answer."""
+    CLOSE = 5
+    """The client has all that it wanted: no RESUME will follow. No payload."""
 
     @property
     def is_control(self) -> bool:
@@ -73,6 +83,29 @@ def fragment(type: MessageType, msgid: int, message: bytes, max_frame: int) -> l
     head = bytes((_START | type, msgid & 0xFF)) + len(message).to_bytes(2, "big")
     starts = range(first, len(message), each)
     return [head + message[:first], *(bytes((i,)) + message[at : at + each] for i, at in enumerate(starts, 1))]
+
+
+def identify(data: bytes) -> bytes:
+    """Return the 8 bytes that name a conversation, by its first message, or a frame: the head of its SHA-256.
+
+    It tells apart and proves nothing: whoever hears the radio knows it. What follows is protected end to end.
+    """
+    return Hash.SHA256.digest(data)[:ID_LENGTH]
+
+
+def control(type: MessageType, payload: bytes = b"") -> bytes:
+    """Return the one frame of a control message. Raises UsageError for a payload above 16 bytes."""
+    return fragment(type, 0, payload, MIN_FRAME)[0]
+
+
+def is_start(frame: bytes, *types: MessageType) -> bool:
+    """Return whether a frame begins a message, one of `types` where any are given. `frame` has at least a byte."""
+    return frame[0] >= _START and (not types or frame[0] & ~_START in types)
+
+
+def resume(id: bytes, goes_on: bool | None = None) -> bytes:
+    """Return the frame by which a client takes up the conversation `id`; with `goes_on`, the device's answer."""
+    return control(MessageType.RESUME, id if goes_on is None else id + bytes((goes_on,)))
 
 
 def nak(msgid: int, missing: Iterable[int], max_frame: int) -> bytes:
@@ -132,12 +165,15 @@ class Reassembler:
     missing, and is asked for again.
     """
 
-    __slots__ = ("_done", "_parts", "_start", "largest_frame")
+    __slots__ = ("_done", "_foreign", "_parts", "_start", "after", "largest_frame")
 
     def __init__(self) -> None:
+        self.after: int | None = None
+        """The msgid of the request whose answer is awaited: a START that is not within 4 after it is for others."""
         self._start: _Start | None = None  # the message under way, or the last one that was completed
         self._done: bytes | None = None  # that message, once it is complete
         self._parts: dict[int, bytes] = {}
+        self._foreign = False  # the newest START was for others, and so is what follows it
         self.largest_frame = 0
         """The longest frame seen, in bytes: the peer can handle that much."""
 
@@ -171,6 +207,9 @@ class Reassembler:
     def _receive_start(self, start: _Start) -> Message | None:
         if start.type.is_control:
             return Message(start.type, start.msgid, start.data)
+        self._foreign = self.after is not None and not 1 <= start.msgid - self.after & 0xFF <= WINDOW
+        if self._foreign:
+            return None
         known = self._start
         if known is not None and known.msgid == start.msgid:
             if self._done is not None:
@@ -187,6 +226,8 @@ class Reassembler:
     def _receive_cont(self, index: int, part: bytes) -> Message | None:
         if index == 0:
             raise PeerError("a CONT frame with index 0", step="framing")
+        if self._foreign and self.msgid is None:
+            return None
         start = self._start
         if start is not None and self._done is not None and part == self._done[start.span(index)]:
             return None  # a straggler of the completed message

@@ -11,8 +11,8 @@ from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR, Address, HCI
 
 from oob.errors import LinkError, UsageError
 from oob.transport.ble_peripheral import GattPeripheral
+from oob.transport.carrier import finish
 from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
-from oob.transport.link import finish
 
 ADVERTISING_INTERVAL: Final = 20.0
 """Milliseconds between two simulated advertisements: the fastest that the Bluetooth Core allows."""

@@ -13,7 +13,6 @@ from typing import Final
 
 from oob.client import Carried, Client, Comparison, reach
 from oob.device import Device
-from oob.discovery import NONCE_LENGTH, advertised_tag
 from oob.issuance.authority import AUTHORITY_FILE, Authority
 from oob.issuance.server import Issuer, Policy, serve
 from oob.issuance.store import Store
@@ -111,9 +110,9 @@ async def _carrier(stack: AsyncExitStack, carrier: str, device: Device) -> tuple
         await memory.start()
         return memory, memory.connect
     radio = await stack.enter_async_context(VirtualRadio())
-    tag_key = device.store.state.tag_key
-    tag = b"" if tag_key is None else advertised_tag(tag_key, device.random(NONCE_LENGTH))
-    peripheral = await radio.peripheral(tag=tag)
+    peripheral = await radio.peripheral(tag=None)  # the device says what to advertise
+    is_carried = device.offer.model in (Model.SECRET, Model.PINNED)
+    tag_key = device.store.state.tag_key if is_carried else None
 
     async def connect() -> Link:
         scanner, backend = radio.scanner_backend, radio.client_backend

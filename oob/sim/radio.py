@@ -23,7 +23,8 @@ from oob.sim.air import IMMEDIATE, Air, LinkModel
 from oob.sim.bleak_backend import SimulatedClient, SimulatedScanner
 from oob.sim.bumble_peripheral import BumbleStack, hang_up
 from oob.transport.ble_peripheral import GattPeripheral
-from oob.transport.link import Timing, finish
+from oob.transport.carrier import finish
+from oob.transport.link import Timing
 
 # Bumble logs every packet that it finds odd, also those of a lost connection. To see that, add a handler to "bumble".
 logging.getLogger("bumble").addHandler(logging.NullHandler())
@@ -108,9 +109,9 @@ class VirtualRadio:
         self._air.close()
 
     async def peripheral(
-        self, address: str | None = None, *, tag: bytes = b"", mtu: int = 517, timing: Timing | None = None
+        self, address: str | None = None, *, tag: bytes | None = b"", mtu: int = 517, timing: Timing | None = None
     ) -> SimulatedPeripheral:
-        """Switch a simulated device on, advertising `tag` until it is told otherwise.
+        """Switch a simulated device on, advertising `tag`, or nothing for None, until it is told otherwise.
 
         `mtu` is the largest ATT MTU that it agrees to, in bytes.
         """

@@ -5,10 +5,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from oob.errors import DeviceNotFound, LinkError
-from oob.framing.gatt import MAX_FRAME, MIN_FRAME
+from oob.framing.gatt import MAX_FRAME, MIN_FRAME, MessageType, control
 from oob.transport.bleak_edge import load_bleak, renamed
+from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.gatt_profile import RX_UUID, SERVICE_UUID, TX_UUID
-from oob.transport.link import FramedLink, Inbox, Timing, connection_lost, finish, link_closed
+from oob.transport.link import FramedLink, Timing
 
 if TYPE_CHECKING:
     from bleak import BleakClient
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from bleak.backends.client import BaseBleakClient
     from bleak.backends.device import BLEDevice
 
+GOODBYE_TIMEOUT: Final = 1.0
+"""Seconds that the device gets to hear that no more will come."""
 DISCONNECT_TIMEOUT: Final = 5.0
 """Seconds that the operating system gets to end a connection."""
 
@@ -31,6 +34,7 @@ class _CentralCarrier:
         self._rx: BleakGATTCharacteristic | None = None
         self._subscription: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._wrote = False  # the device knows of this client
 
     @property
     def max_frame(self) -> int:
@@ -58,6 +62,7 @@ class _CentralCarrier:
         if self._rx is None:
             raise link_closed()
         try:
+            self._wrote = True
             with renamed("link"):
                 await self._client.write_gatt_char(self._rx, frame, response=last)
         except LinkError as error:
@@ -69,6 +74,10 @@ class _CentralCarrier:
     async def receive(self) -> bytes:
         """Return the next notification."""
         return await self._inbox.get()
+
+    async def reconnect(self) -> None:
+        """Fail."""
+        raise connection_lost()
 
     async def close(self) -> None:
         """Disconnect, also when cancelled meanwhile."""
@@ -88,10 +97,18 @@ class _CentralCarrier:
             self._subscription.cancel()
             with suppress(asyncio.CancelledError):
                 await self._subscription
+        if self._wrote and self._rx is not None and self._client.is_connected:
+            await self._say_goodbye(self._rx)
         # A connection that cannot be ended in order is already gone, or ends when the process does.
         with suppress(LinkError), renamed("disconnect"):
             async with asyncio.timeout(DISCONNECT_TIMEOUT):
                 await self._client.disconnect()
+
+    async def _say_goodbye(self, rx: "BleakGATTCharacteristic") -> None:
+        """Spare the device the wait for a client that comes back."""
+        with suppress(LinkError), renamed("disconnect"):
+            async with asyncio.timeout(GOODBYE_TIMEOUT):
+                await self._client.write_gatt_char(rx, control(MessageType.CLOSE), response=True)
 
 
 async def connect(

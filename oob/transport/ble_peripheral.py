@@ -1,7 +1,10 @@
 """The device side of Bluetooth LE, independent of the Bluetooth stack.
 
 An adapter (`GattStack`) advertises, serves the two characteristics and calls the four `on_` methods. One client is
-active at a time: the first that writes. Others are told that the device is busy, whenever they write.
+active at a time: the first that writes. Others are told that the device is busy, whenever they begin a message.
+
+A conversation outlives its connection: by RESUME its client takes it up on another one, whose address may be another.
+Until then it keeps nobody out: the first who begins a message takes its place.
 """
 
 import asyncio
@@ -10,15 +13,23 @@ from functools import partial
 from typing import Final, Protocol
 
 from oob.errors import LinkError, PeerError
-from oob.framing.gatt import MAX_FRAME, MIN_FRAME, MessageType, fragment
+from oob.framing.gatt import (
+    ID_LENGTH,
+    MAX_FRAME,
+    MIN_FRAME,
+    START_OVERHEAD,
+    MessageType,
+    control,
+    identify,
+    is_start,
+    resume,
+)
+from oob.transport.carrier import Inbox, connection_lost, link_closed
 from oob.transport.gatt_profile import ATT_HEADER
-from oob.transport.link import FramedLink, Inbox, Timing, connection_lost, link_closed
+from oob.transport.link import FramedLink, Timing
 
 MAX_CLIENTS: Final = 4
 """Connections that are kept at once; one more, and the oldest that is not active must go."""
-
-_BUSY_FRAME: Final = fragment(MessageType.BUSY, 0, b"", MIN_FRAME)[0]
-_START: Final = 0x80
 
 
 class GattStack(Protocol):
@@ -40,7 +51,7 @@ class GattStack(Protocol):
         ...
 
     async def notify(self, peer: Hashable, value: bytes) -> None:
-        """Send one notification on TX to one client. Raises LinkError."""
+        """Send one notification on TX to one client; others may get it, too. Raises LinkError."""
         ...
 
     async def disconnect(self, peer: Hashable) -> None:
@@ -48,51 +59,99 @@ class GattStack(Protocol):
         ...
 
 
-class _Client:
-    """One connected client, which is also the carrier of its link."""
+class _Connection:
+    """One connected client. `told` says that an answer outside a conversation is on its way to it."""
 
-    name = "ble"
-
-    def __init__(self, peripheral: "GattPeripheral", peer: Hashable) -> None:
-        self.inbox = Inbox()
-        self.max_frame = MIN_FRAME
-        self._peripheral = peripheral
-        self._peer = peer
-        self._ready = asyncio.Event()  # subscribed, or gone
-        self.told = False  # a BUSY is on its way
-
-    async def tell_busy(self) -> None:
-        """Tell the client that another one is served."""
-        await self.send(_BUSY_FRAME, True)
+    def __init__(self, peer: Hashable) -> None:
+        self.peer = peer
+        self.ready = asyncio.Event()  # subscribed, or gone
+        self.is_up = True
         self.told = False
 
     def subscribe(self, enabled: bool) -> None:
         """Note whether notifications reach the client."""
-        if enabled or self.inbox.error is not None:
-            self._ready.set()
+        if enabled or not self.is_up:
+            self.ready.set()
         else:
-            self._ready.clear()
+            self.ready.clear()
 
-    def lose(self, error: LinkError | PeerError) -> None:
+    def lose(self) -> None:
         """Note that the client is gone, and wake whoever waits to send to it."""
+        self.is_up = False
+        self.ready.set()
+
+
+class _Conversation:
+    """What goes on with the active client, over one connection after the other: the carrier of its link."""
+
+    name = "ble"
+
+    def __init__(self, peripheral: "GattPeripheral", connection: _Connection, timing: Timing | None) -> None:
+        self.max_frame = MIN_FRAME
+        self.link = FramedLink(self, initiator=False, timing=timing)
+        self._window = (timing or Timing()).resume
+        self._peripheral = peripheral
+        self._back = asyncio.Event()  # connected again, or over
+        self._lost_at = 0.0
+        self.attach(connection)
+
+    def attach(self, connection: _Connection) -> None:
+        """Begin, or go on, over this connection."""
+        self.connection: _Connection | None = connection
+        self.inbox = Inbox()
+        self._back.set()
+
+    def suspend(self) -> None:
+        """Note that the connection is lost; end where the client could not name what it would take up."""
+        if self.link.id is None:
+            return self.end(connection_lost())
+        self.inbox.fail(connection_lost())
+        self.connection = None
+        self._back.clear()
+        self._lost_at = asyncio.get_running_loop().time()
+
+    def end(self, error: LinkError | PeerError) -> None:
+        """End for good."""
         self.inbox.fail(error)
-        self._ready.set()
+        self._window = 0.0
+        self.connection = None
+        self._back.set()
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether it waits for its client, whose time is not up."""
+        elapsed = asyncio.get_running_loop().time() - self._lost_at
+        return self.connection is None and elapsed < self._window
 
     async def send(self, frame: bytes, last: bool) -> None:
         """Notify the client, once it has subscribed."""
-        await self._ready.wait()
+        connection = self.connection
+        if connection is not None:
+            await connection.ready.wait()
         if self.inbox.error is not None:
             raise self.inbox.error.with_traceback(None)
-        await self._peripheral.stack.notify(self._peer, frame)
+        if connection is not None:
+            await self._peripheral.stack.notify(connection.peer, frame)
 
     async def receive(self) -> bytes:
         """Return the next value that the client wrote."""
         return await self.inbox.get()
 
+    async def reconnect(self) -> None:
+        """Wait until the client takes the conversation up. Raises LinkLost when its time is up, or another came."""
+        try:
+            async with asyncio.timeout_at(self._lost_at + self._window):
+                await self._back.wait()
+        except TimeoutError:
+            raise connection_lost() from None
+        if self.connection is None:
+            raise connection_lost()
+
     async def close(self) -> None:
         """Disconnect the client."""
-        self.lose(link_closed())
-        await self._peripheral.release(self._peer)
+        connection = self.connection
+        self.end(link_closed())
+        await self._peripheral.release(self, connection)
 
 
 class GattPeripheral:
@@ -101,8 +160,8 @@ class GattPeripheral:
     def __init__(self, stack: GattStack, *, timing: Timing | None = None) -> None:
         self.stack = stack
         self._timing = timing
-        self._clients: dict[Hashable, _Client] = {}
-        self._active: Hashable | None = None
+        self._connections: dict[Hashable, _Connection] = {}
+        self._active: _Conversation | None = None
         self._pending: FramedLink | None = None  # the link of the active client, until it is accepted
         self._wake = asyncio.Event()
         self._closed = False
@@ -131,73 +190,120 @@ class GattPeripheral:
         """Become invisible and drop every client. May be called twice."""
         self._closed = True
         self._wake.set()
-        for client in self._clients.values():
-            client.lose(link_closed())
-        self._clients.clear()
-        self._forget_active()
+        for connection in self._connections.values():
+            connection.lose()
+        self._connections.clear()
+        self._end_active(link_closed())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.stack.stop()
 
-    async def release(self, peer: Hashable) -> None:
-        """Disconnect `peer` and make room for the next client. Called by the link of that client as it closes."""
-        if self._clients.pop(peer, None) is not None:
-            self._vacate(peer)
-            await self.stack.disconnect(peer)
+    async def release(self, conversation: _Conversation, connection: _Connection | None) -> None:
+        """Disconnect a client and make room for the next one. Called by the link of that client as it closes."""
+        if self._active is conversation:
+            self._active = self._pending = None
+        if connection is not None and self._connections.pop(connection.peer, None) is not None:
+            connection.lose()
+            await self.stack.disconnect(connection.peer)
 
     def on_connect(self, peer: Hashable) -> None:
         """A client connected."""
-        if len(self._clients) == MAX_CLIENTS:
-            oldest = next(other for other in self._clients if other != self._active)
+        if len(self._connections) == MAX_CLIENTS:
+            active = self._active.connection if self._active is not None else None
+            oldest = next(other for other in self._connections.values() if other is not active)
             self._drop(oldest, LinkError("another client needed the place", step="link"))
-        self._clients[peer] = _Client(self, peer)
+        self._connections[peer] = _Connection(peer)
 
     def on_subscribe(self, peer: Hashable, enabled: bool) -> None:
         """A client switched notifications on or off; what waits for it is sent now."""
-        client = self._clients.get(peer)
-        if client is not None:
-            client.subscribe(enabled)
+        connection = self._connections.get(peer)
+        if connection is not None:
+            connection.subscribe(enabled)
 
     def on_write(self, peer: Hashable, value: bytes, mtu: int) -> None:
         """A client wrote `value` to RX over a connection whose ATT MTU is `mtu` bytes. Never raises."""
-        client = self._clients.get(peer)
-        if client is None or client.inbox.error is not None:
+        connection = self._connections.get(peer)
+        if connection is None:
             return  # already dropped; its connection is about to end
         if not 0 < len(value) <= min(mtu - ATT_HEADER, MAX_FRAME):
-            self._drop(peer, PeerError(f"a write of {len(value)} bytes", step="link"))
-            return
-        if self._active is None:
-            self._active = peer
-            self._pending = FramedLink(client, initiator=False, timing=self._timing)
-            self._wake.set()
-        if self._active == peer:
-            client.max_frame = max(MIN_FRAME, min(mtu - ATT_HEADER, MAX_FRAME))
-            client.inbox.put(value)
-        elif value[0] & _START and not client.told:
-            client.told = True
-            self._spawn(client.tell_busy)
+            self._drop(connection, PeerError(f"a write of {len(value)} bytes", step="link"))
+        elif is_start(value, MessageType.RESUME):
+            self._resume(connection, value)
+        elif is_start(value, MessageType.CLOSE):
+            self._hang_up(connection)
+        else:
+            self._take(connection, value, max(MIN_FRAME, min(mtu - ATT_HEADER, MAX_FRAME)))
 
     def on_disconnect(self, peer: Hashable) -> None:
         """The connection to a client ended."""
-        client = self._clients.pop(peer, None)
-        if client is not None:
-            self._vacate(peer)
-            client.lose(connection_lost())
+        connection = self._connections.pop(peer, None)
+        if connection is not None:
+            connection.lose()
+            if self._active is not None and self._active.connection is connection:
+                self._active.suspend()
+                if not self._active.may_resume:
+                    self._active = self._pending = None
 
-    def _drop(self, peer: Hashable, error: LinkError | PeerError) -> None:
-        client = self._clients.pop(peer)
-        self._vacate(peer)
-        client.lose(error)
-        self._spawn(partial(self.stack.disconnect, peer))
+    def _take(self, connection: _Connection, value: bytes, max_frame: int) -> None:
+        """Take a frame of a message: of the active client, of one who becomes it, or of one who has to wait."""
+        begins = is_start(value, MessageType.HANDSHAKE, MessageType.CHANNEL)
+        if self._active is None or (self._active.connection is None and begins):
+            self._end_active(connection_lost())
+            self._active = _Conversation(self, connection, self._timing)
+            self._pending = self._active.link
+            self._wake.set()
+        if self._active.connection is connection:
+            self._active.max_frame = max_frame
+            self._active.inbox.put(value)
+        elif begins:
+            self._tell(connection, control(MessageType.BUSY, identify(value)))
 
-    def _vacate(self, peer: Hashable) -> None:
-        """Make room for the next client if `peer` is the active one."""
-        if self._active == peer:
-            self._forget_active()
+    def _resume(self, connection: _Connection, request: bytes) -> None:
+        """Let a client take its conversation up, or tell it why not."""
+        id = request[START_OVERHEAD:]
+        active = self._active
+        if len(id) != ID_LENGTH or request != resume(id):
+            self._drop(connection, PeerError("a malformed RESUME", step="link"))
+        elif active is None or active.link.id != id:
+            self._tell(connection, resume(id, False))
+        elif active.connection not in (None, connection):
+            # Perhaps the very same client, whose former connection is lost and not yet given up here.
+            self._tell(connection, control(MessageType.BUSY, identify(request)))
+        else:
+            if active.may_resume:
+                active.attach(connection)
+            self._tell(connection, resume(id, active.connection is connection))
 
-    def _forget_active(self) -> None:
-        self._active = self._pending = None
+    def _hang_up(self, connection: _Connection) -> None:
+        """The client has all that it wanted."""
+        if self._active is not None and self._active.connection is connection:
+            self._end_active(LinkError("the client hung up", step="link"))
+
+    def _tell(self, connection: _Connection, frame: bytes) -> None:
+        """Send a client a frame outside a conversation; one that is not done with the last gets no other."""
+        if not connection.told:
+            connection.told = True
+            self._spawn(partial(self._notify, connection, frame))
+
+    async def _notify(self, connection: _Connection, frame: bytes) -> None:
+        await connection.ready.wait()
+        if connection.is_up:
+            await self.stack.notify(connection.peer, frame)
+        connection.told = False
+
+    def _drop(self, connection: _Connection, error: LinkError | PeerError) -> None:
+        del self._connections[connection.peer]
+        connection.lose()
+        if self._active is not None and self._active.connection is connection:
+            self._end_active(error)
+        self._spawn(partial(self.stack.disconnect, connection.peer))
+
+    def _end_active(self, error: LinkError | PeerError) -> None:
+        """Make room for the next client."""
+        active, self._active, self._pending = self._active, None, None
+        if active is not None:
+            active.end(error)
 
     def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run what a callback cannot wait for; at most a few for each client, all ended by `close`."""

@@ -7,21 +7,22 @@ Rules of the exchange, which is half-duplex:
 3. The responder resends its whole last message when the initiator repeats a request that was answered.
 4. Either side asks by NAK for the frames that are missing from a message that stopped half-way.
 5. Every wait has a deadline; nothing runs in the background, so nothing is left behind.
+6. A connection that is lost is made anew by the initiator, who takes the conversation up by RESUME, up to 8 times; both
+   repeat what the other may have missed, and waits begin anew.
+7. A responder that closes after a message of its own stays until the initiator, who may have missed it, hangs up.
 """
 
 import asyncio
-from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self, TypeVar, runtime_checkable
+from typing import Final, Protocol, Self, runtime_checkable
 
-from oob.errors import LinkBusy, LinkError, LinkTimeout, PeerError
-from oob.framing.gatt import MessageType, Reassembler, fragment, nak
+from oob.errors import LinkBusy, LinkError, LinkLost, LinkTimeout, PeerError
+from oob.framing.gatt import MessageType, Reassembler, control, fragment, identify, nak, resume
+from oob.transport.carrier import Carrier, connection_lost, link_closed
 
-T = TypeVar("T")
-
-MAX_QUEUED_FRAMES: Final = 512
-"""Frames that wait for the reader; a peer that sends more loses them, as on any radio."""
+MAX_RESUMPTIONS: Final = 8
 
 
 @runtime_checkable
@@ -48,32 +49,6 @@ class Link(Protocol):
         ...
 
 
-class Carrier(Protocol):
-    """Moves single frames: the five things that a radio, a socket or a queue must offer."""
-
-    name: str
-
-    @property
-    def max_frame(self) -> int:
-        """The longest frame that may be sent now, in bytes, 20 to 512."""
-        ...
-
-    async def send(self, frame: bytes, last: bool) -> None:
-        """Send one frame; `last` ends a burst, and returns once the peer's stack has it where the carrier can tell."""
-        ...
-
-    async def receive(self) -> bytes:
-        """Return the next frame. Raises LinkError once the connection is lost and all that came before was read.
-
-        The link cancels this whenever a wait is over: no frame, nor part of one, may get lost by that.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Let go of the connection. May be called twice."""
-        ...
-
-
 class Listener(Protocol):
     """The device side of a carrier: yields one link for each client that turns up."""
 
@@ -97,59 +72,6 @@ class Listener(Protocol):
         ...
 
 
-class Inbox:
-    """Frames on their way from a carrier's callbacks to its one reader: bounded, and failing after the last frame."""
-
-    __slots__ = ("_error", "_frames", "_waiter")
-
-    def __init__(self) -> None:
-        self._frames: deque[bytes] = deque()
-        self._error: LinkError | PeerError | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def error(self) -> LinkError | PeerError | None:
-        """Why no more frames come, or None."""
-        return self._error
-
-    def put(self, frame: bytes) -> None:
-        """Queue a frame; it is dropped when the reader is 512 frames behind or the connection is over."""
-        if self._error is None and len(self._frames) < MAX_QUEUED_FRAMES:
-            self._frames.append(frame)
-            self._wake()
-
-    def fail(self, error: LinkError | PeerError) -> None:
-        """End the stream: the reader gets what is queued, then `error`. The first error stands."""
-        self._error = self._error or error
-        self._wake()
-
-    async def get(self) -> bytes:
-        """Return the next frame, or raise the error that ended the stream."""
-        while not self._frames:
-            if self._error is not None:
-                raise self._error.with_traceback(None)
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._frames.popleft()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-def connection_lost() -> LinkError:
-    """Return the error for a connection that ended on its own."""
-    return LinkError("connection lost", step="link", remedy="Keep the two within reach of each other and try again")
-
-
-def link_closed() -> LinkError:
-    """Return the error for the use of a link that this end has closed."""
-    return LinkError("the link is closed", step="link")
-
-
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The waits of a link, in seconds."""
@@ -162,6 +84,10 @@ class Timing:
     """The most that one message may take to leave."""
     retries: int = 16
     """How often the peer is asked in vain; after that the link only waits for its deadline."""
+    resume: float = 30.0
+    """For how long a lost connection may be taken up again."""
+    linger: float = 5.0
+    """How long the responder stays at most after its last message."""
 
 
 class FramedLink:
@@ -178,10 +104,22 @@ class FramedLink:
         self._initiator = initiator
         self._timing = timing or Timing()
         self._reassembler = Reassembler()
-        self._msgid = 0
-        self._sent: list[bytes] = []  # the last message, while it may have to be sent again
+        self._msgid = 0  # of the newest message, whoever sent it
+        self._last: tuple[MessageType, int, bytes] | None = None  # the last message, while it may have to be sent again
+        self._sent: list[bytes] = []  # its frames
         self._awaiting = False  # the peer owes an answer to it
+        self._id: bytes | None = None
+        self._answered = False
+        self._loss: LinkLost | None = None  # the connection is lost, and not yet taken up
+        self._resumptions = 0
+        self._waiting: asyncio.Timeout | None = None  # a wait that stands still while there is no connection
+        self._gave_up = False  # the peer was waited for in vain
         self._closed = False
+
+    @property
+    def id(self) -> bytes | None:
+        """What names the conversation: 8 bytes, once its first message has been sent or received."""
+        return self._id
 
     async def __aenter__(self) -> Self:
         """Return the link itself; leaving the block closes it."""
@@ -195,22 +133,26 @@ class FramedLink:
 
     async def send(self, type: MessageType, message: bytes) -> None:
         """Send one message; returns when all frames left. Raises LinkError, LinkTimeout, UsageError (too long)."""
-        frames = fragment(type, self._msgid, message, self._carrier.max_frame)
-        if not type.is_control:
-            self._msgid = (self._msgid + 1) & 0xFF
-            self._sent, self._awaiting = frames, True
-        await self._transmit(frames)
+        msgid = self._begin(message) if self._id is None else self._msgid + 1 & 0xFF
+        self._sent = fragment(type, msgid, message, self._frame_size)
+        self._last, self._msgid, self._awaiting = (type, msgid, message), msgid, True
+        if self._initiator:
+            self._reassembler.after = msgid
+        await self._deliver()
 
     async def receive(self, timeout: float) -> tuple[MessageType, bytes]:
         """Return the peer's next message within `timeout` seconds; lost frames are recovered meanwhile.
 
-        Raises LinkTimeout, LinkError (connection lost), LinkBusy, PeerError.
+        Raises LinkTimeout, LinkLost, LinkBusy, PeerError, LinkError (closed). Time without a connection does not count.
         """
         try:
-            async with asyncio.timeout(timeout):
-                return await self._converse()
+            async with asyncio.timeout(timeout) as self._waiting:
+                return await self._converse(timeout)
         except TimeoutError:
+            self._gave_up = True
             raise self._silence(timeout) from None
+        finally:
+            self._waiting = None
 
     async def repeat(self) -> None:
         """Send the last message once more, frame by frame, as if it might have got lost; nothing once it is answered.
@@ -227,11 +169,42 @@ class FramedLink:
         await self._transmit(frames)
 
     async def close(self) -> None:
-        """Let go of the carrier. May be called twice; what was not received is gone."""
-        self._closed = True
-        await self._carrier.close()
+        """Let go of the carrier, the responder after its last message got through. May be called twice."""
+        try:
+            if self._awaiting and not (self._initiator or self._loss or self._gave_up or self._closed):
+                await self._linger()
+        finally:
+            self._closed = True
+            await self._carrier.close()
 
-    async def _converse(self) -> tuple[MessageType, bytes]:
+    async def _linger(self) -> None:
+        """Serve whoever asks for the last message again, until something else comes or the connection ends."""
+        with suppress(LinkError, PeerError, TimeoutError):
+            async with asyncio.timeout(self._timing.linger):
+                await self._read()
+
+    async def _converse(self, timeout: float) -> tuple[MessageType, bytes]:
+        """Read until a message is whole, over as many connections as that takes."""
+        while True:
+            resumed = self._loss is not None and await self._reconnect(timeout)
+            try:
+                if resumed and self._initiator and self._awaiting:
+                    await self._transmit(self._sent)
+                return await self._read()
+            except LinkLost as error:
+                self._loss = error
+
+    async def _deliver(self) -> None:
+        """Send the last message, over as many connections as that takes."""
+        while True:
+            if self._loss is not None:
+                await self._reconnect(None)
+            try:
+                return await self._transmit(self._sent)
+            except LinkLost as error:
+                self._loss = error
+
+    async def _read(self) -> tuple[MessageType, bytes]:
         """Read frames until a message is whole, and recover what got lost."""
         tries = 0
         while True:
@@ -278,12 +251,26 @@ class FramedLink:
         elif message.type is MessageType.NAK:
             await self._resend(message.data)
         elif message.type.is_control:
-            self._refused(message.type)
+            self._refused(message.type, message.data)
         else:
-            self._awaiting = False
-            self._sent = []
+            if self._id is None:
+                self._begin(message.data)
+            self._msgid = message.msgid
+            self._awaiting, self._answered, self._gave_up = False, True, False
+            self._sent, self._last = [], None
             return message.type, message.data
         return None
+
+    def _begin(self, first: bytes) -> int:
+        """Name the conversation by its first message; return the msgid of that, by which others' do not match."""
+        self._id = identify(first)
+        return self._id[0]
+
+    @property
+    def _frame_size(self) -> int:
+        """What fits one frame. A stack that does not tell its client the MTU: what the device could send, it takes."""
+        size = self._carrier.max_frame
+        return max(size, self._reassembler.largest_frame) if self._initiator else size
 
     async def _resend(self, request: bytes) -> None:
         """Send the frames that a NAK names, if it means the last message."""
@@ -292,11 +279,70 @@ class FramedLink:
             if wanted:
                 await self._transmit([self._sent[i] for i in wanted])
 
-    def _refused(self, type: MessageType) -> None:
-        """Raise what a control message other than NAK means."""
-        if type is MessageType.BUSY and self._initiator:
+    def _refused(self, type: MessageType, payload: bytes) -> None:
+        """Raise what a control message other than NAK means, if it is for this end."""
+        if not self._initiator:
+            raise PeerError(f"an unexpected {type.name} message", step="link")
+        if type is MessageType.BUSY and self._sent and payload == identify(self._sent[0]):
             raise LinkBusy("the device serves another client", step="link", remedy="Wait until that one is done")
-        raise PeerError(f"an unexpected {type.name} message", step="link")
+
+    async def _reconnect(self, timeout: float | None) -> bool:
+        """Take the conversation up on a new connection (rule 6); return True. Raises LinkLost where that fails.
+
+        A wait stands still meanwhile, and begins with `timeout` again.
+        """
+        loss = self._loss or connection_lost()
+        if self._waiting is not None:
+            self._waiting.reschedule(None)
+        try:
+            async with asyncio.timeout(self._timing.resume):
+                while self._loss is not None:
+                    self._loss = await self._try_to_resume(loss)
+        except (TimeoutError, LinkError) as error:
+            raise loss from error
+        if self._last is not None:
+            self._sent = fragment(*self._last, self._frame_size)
+        if self._waiting is not None and timeout is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time() + timeout)
+        return True
+
+    async def _try_to_resume(self, loss: LinkLost) -> LinkLost | None:
+        """Return None, or how the new connection was lost in turn. Raises LinkError when there is no more to try."""
+        if self._closed or self._resumptions == MAX_RESUMPTIONS or (self._id is None and not self._initiator):
+            raise loss
+        self._resumptions += 1
+        await self._carrier.reconnect()
+        self._reassembler.largest_frame = 0
+        try:
+            if self._initiator and self._id is not None:
+                await self._take_up(self._id)
+        except LinkLost as error:
+            return error
+        return None
+
+    async def _take_up(self, id: bytes) -> None:
+        """Ask the device to go on. One that knows nothing of a first message that it never answered begins with it."""
+        request = resume(id)
+        yes, no, busy = resume(id, True), resume(id, False), control(MessageType.BUSY, identify(request))
+        while True:
+            await self._transmit([request])
+            answer = await self._hear(yes, no, busy)
+            if answer == yes or (answer == no and not self._answered):
+                return
+            if answer == no:
+                raise LinkError("the device has given the conversation up", step="link")
+            if answer == busy:  # it has not noticed yet that the former connection is lost
+                await asyncio.sleep(self._timing.resend)
+
+    async def _hear(self, *expected: bytes) -> bytes | None:
+        """Return the first of the expected frames that comes, or None after the silence that makes a resend due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.resend):
+                while True:
+                    frame = await self._next_frame()
+                    if frame in expected:
+                        return frame
+        return None
 
     def _pause(self, tries: int) -> float | None:
         """Return the seconds of silence after which something is to be done; None where there is nothing to do."""
@@ -320,17 +366,3 @@ class FramedLink:
         return LinkTimeout(
             f"the peer {what} within {timeout:g} s", step="link", remedy="Check that it is on and near, and try again"
         )
-
-
-async def finish(task: asyncio.Task[T]) -> T:
-    """Return what `task` returns; when cancelled meanwhile, let it come to its end first.
-
-    For what must not stop half-way: a carrier that is being closed, a stack that is being told something.
-    """
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # the cancellation goes first
-        raise

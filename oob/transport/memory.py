@@ -7,8 +7,9 @@ from random import Random
 from typing import Final
 
 from oob.errors import DeviceNotFound, LinkError, UsageError
-from oob.framing.gatt import MAX_FRAME, MIN_FRAME, MessageType, fragment
-from oob.transport.link import FramedLink, Inbox, Timing, connection_lost, link_closed
+from oob.framing.gatt import MAX_FRAME, MIN_FRAME, MessageType, control, identify, is_start
+from oob.transport.carrier import Inbox, connection_lost, link_closed
+from oob.transport.link import FramedLink, Timing
 
 DEFAULT_FRAME: Final = 244
 """Bytes a frame: an ATT MTU of 247, the most common one, less its 3 bytes of header."""
@@ -35,6 +36,8 @@ class _Wire:
         self.faults = faults
         self.random = random
         self.frames = 0
+        self.is_refused = False
+        """The device serves another client, and tells this one."""
         self.ends: list[_MemoryCarrier] = []
 
     @property
@@ -88,12 +91,20 @@ class _MemoryCarrier:
         """Return the next frame that survived."""
         return await self.inbox.get()
 
+    async def reconnect(self) -> None:
+        """Fail: what is lost here stays lost."""
+        raise connection_lost()
+
     async def close(self) -> None:
         """End the connection for both sides; what is under way still arrives."""
         self.inbox.fail(link_closed())
         self._wire.drop(connection_lost())
 
     def _carry(self, frame: bytes) -> None:
+        if self._wire.is_refused:
+            if is_start(frame):
+                self.inbox.put(control(MessageType.BUSY, identify(frame)))
+            return
         delay = self._wire.faults.delay
         if delay:
             self._late.append(frame)
@@ -182,7 +193,7 @@ class MemoryListener:
             raise DeviceNotFound("no device listens here", step="connect", remedy="Start the listener first")
         wire, client, device = _connect(*self._options)
         if self._active is not None and self._active.is_up:
-            wire.ends[0].inbox.put(fragment(MessageType.BUSY, 0, b"", MIN_FRAME)[0])
+            wire.is_refused = True
             return client
         self._active = wire
         self._links.put_nowait(device)

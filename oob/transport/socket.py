@@ -12,7 +12,8 @@ from typing import Final
 
 from oob.errors import DeviceNotFound, LinkError, UsageError
 from oob.framing.gatt import MAX_FRAME
-from oob.transport.link import FramedLink, connection_lost, link_closed
+from oob.transport.carrier import connection_lost, link_closed
+from oob.transport.link import FramedLink
 
 CONNECT_WAIT: Final = 5.0
 
@@ -46,6 +47,10 @@ class _StreamCarrier:
             raise connection_lost() from error
         self._length = None
         return frame
+
+    async def reconnect(self) -> None:
+        """Fail: on one machine a connection is lost when the other process ends."""
+        raise connection_lost()
 
     async def close(self) -> None:
         """End the connection."""

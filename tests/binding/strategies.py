@@ -44,7 +44,7 @@ statements = st.builds(
 receipts = st.builds(Receipt, ids, times, times, st.booleans(), st.binary(min_size=64, max_size=64))
 records = (
     st.builds(Proceed, st.none() | st.binary(max_size=100))
-    | st.builds(Ready, urls, hashes, texts)
+    | st.builds(Ready, urls, hashes, texts, st.binary(min_size=16, max_size=16) | st.just(b""))
     | st.builds(Unable, texts, texts, texts)
 )
 bindings = st.builds(

@@ -52,7 +52,7 @@ GOOD: dict[str, Any] = {
     "channel-header": {1: 1},
     "channel-message": MESSAGE,
     "proceed": [1, None],
-    "ready": [2, "https://l", HASH, ""],
+    "ready": [2, "https://l", HASH, "", bytes(16)],
     "unable": [3, "", "", ""],
     "channel-record": [1, b"root"],
     "export-info": ["oob-1 export", "label", b"context", 8160],
@@ -71,6 +71,7 @@ GOOD: dict[str, Any] = {
     "seconds-if-any": 0,
     "sha256": HASH,
     "short-text": "é" * 127,
+    "tag-key-if-any": bytes(16),
     "signature-bytes": bytes(64),
 }
 
@@ -138,14 +139,15 @@ BROKEN: dict[str, list[Any]] = {
     ],
     "proceed": [[1], [1, "root"], [2, None], [True, None], [1, None, None]],
     "ready": [
-        [2, "http://l", HASH, ""], [2, "https://l", bytes(31), ""], [2, "https://l", HASH, None],
-        [2, "https://l", HASH], [2, "https://l", HASH, "a" * 256], [3, "https://l", HASH, ""],
+        [2, "http://l", HASH, "", None], [2, "https://l", bytes(31), "", None], [2, "https://l", HASH, None, None],
+        [2, "https://l", HASH, ""], [2, "https://l", HASH, "a" * 256, None], [3, "https://l", HASH, "", None],
+        [2, "https://l", HASH, "", bytes(15)], [2, "https://l", HASH, "", b""],
     ],
     "unable": [[3, "", ""], [3, "", "", None], [3, "x" * 513, "", ""], [2, "", "", ""], [3, "", "", "", ""]],
     "channel-record": [[0, None], [4, None], [], None, {}],
     "export-info": [
         ["oob-1 resumption", "", b"", 32], ["oob-1 export", b"", b"", 32], ["oob-1 export", "", None, 32],
-        ["oob-1 export", "", b"", 0], ["oob-1 export", "", b"", 8161], ["oob-1 export", "", b""],
+        ["oob-1 export", "", b"", 0], ["oob-1 export", "", b"", 8161], ["oob-1 export", "", None],
     ],
     "resumption-info": [
         ["oob-1 export", "", b"", 32], ["oob-1 resumption", "x", b"", 32], ["oob-1 resumption", "", b"", 16],
@@ -155,6 +157,7 @@ BROKEN: dict[str, list[Any]] = {
     "bytes-if-any": ["", 0, False],
     "nonce": [bytes(15), bytes(65)],
     "hash-if-any": [bytes(31), False],
+    "tag-key-if-any": [bytes(15), bytes(17), b"", False],
     "issuer-url": [
         "https://", "http://i", "xhttps://i", "https://i\n", "https://i i", "https://ï", "https://" + "i" * 248,
     ],
@@ -183,7 +186,7 @@ OVERLOOKED: list[tuple[str, Any]] = [
     ("binding-claims", at(CLAIMS, -70006, [b"n"])),
     ("binding-statement", at(STATEMENT, 1, {1: -7})),
     ("countersignature", at(COUNTERSIGNATURE, 1, {4: b""})),
-    ("channel-record", [2, "https://l", "x" * 32, ""]),
+    ("channel-record", [2, "https://l", "x" * 32, "", None]),
     ("channel-record", [3, b"", "", ""]),
     ("channel-message", at(MESSAGE, 1, {6: b"\x00", 4: b""})),
 ]

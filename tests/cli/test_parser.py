@@ -15,6 +15,7 @@ COMMANDS = [
     ["issuer", "init", "--zone", "z"],
     ["issuer", "serve"],
     ["discover"],
+    ["doctor"],
     ["conformance", "vectors", "f"],
     ["conformance", "device", "memory"],
 ]
@@ -46,7 +47,7 @@ def test_every_example_in_the_help_can_be_parsed(capsys: pytest.CaptureFixture[s
 
     examples = []
     verbs = (["device", "run"], ["issuer", "init"], ["issuer", "serve"], ["conformance", "device"])
-    for words in ([], ["demo"], ["pair"], ["discover"], *verbs):
+    for words in ([], ["demo"], ["pair"], ["discover"], ["doctor"], *verbs):
         with pytest.raises(SystemExit):
             main([*words, "--help"])
         text = capsys.readouterr().out

@@ -42,13 +42,13 @@ async def test_never_the_first_of_several(radio: VirtualRadio) -> None:
         await near(radio)
     assert caught.value.exit_code == 3
     assert "Choose one by its address" in caught.value.remedy
-    assert all(not each._clients for each in devices)
+    assert all(not each._connections for each in devices)
 
 
 async def test_one_of_several_by_its_address(radio: VirtualRadio) -> None:
     _, meant, _ = [await radio.peripheral() for _ in range(3)]
     link = await near(radio, address=meant.address.lower())
-    assert len(meant._clients) == 1
+    assert len(meant._connections) == 1
     await link.close()
 
 
@@ -56,7 +56,7 @@ async def test_one_of_several_by_its_tag(radio: VirtualRadio) -> None:
     keys = [os.urandom(16) for _ in range(3)]
     devices = [await radio.peripheral(tag=tag_of(key)) for key in keys]
     link = await near(radio, tag_key=keys[1])
-    assert [len(each._clients) for each in devices] == [0, 1, 0]
+    assert [len(each._connections) for each in devices] == [0, 1, 0]
     await link.close()
 
 

@@ -5,7 +5,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oob.errors import PeerError, UsageError
-from oob.framing.gatt import MAX_FRAME, MAX_MESSAGE, MIN_FRAME, Message, MessageType, Reassembler, fragment, nak
+from oob.framing.gatt import (
+    MAX_FRAME,
+    MAX_MESSAGE,
+    MIN_FRAME,
+    Message,
+    MessageType,
+    Reassembler,
+    control,
+    fragment,
+    identify,
+    is_start,
+    nak,
+    resume,
+)
 
 HANDSHAKE = MessageType.HANDSHAKE
 PAYLOAD = st.sampled_from([HANDSHAKE, MessageType.CHANNEL])
@@ -188,3 +201,29 @@ def test_frame_sizes_outside_the_specification_are_refused(size: int) -> None:
 def test_a_control_message_must_fit_one_frame() -> None:
     with pytest.raises(UsageError):
         fragment(MessageType.NAK, 0, bytes(17), 20)
+
+
+@given(data=st.data(), message=st.binary(max_size=200), other=st.binary(max_size=200), msgid=st.integers(0, 255))
+def test_frames_for_others_change_nothing_before_ones_own(
+    data: st.DataObject, message: bytes, other: bytes, msgid: int
+) -> None:
+    reassembler = Reassembler()
+    reassembler.after = msgid
+    foreign = data.draw(st.integers(0, 255).filter(lambda i: not 1 <= i - msgid & 0xFF <= 4))
+    assert feed(reassembler, fragment(HANDSHAKE, foreign, other, 20)) == []
+    assert not reassembler.is_partial
+    own = msgid + data.draw(st.integers(1, 4)) & 0xFF
+    assert feed(reassembler, fragment(HANDSHAKE, own, message, 20)) == [Message(HANDSHAKE, own, message)]
+
+
+def test_control_frames_name_what_they_mean() -> None:
+    assert resume(b"8 bytes!") == b"\x83\x00\x00\x088 bytes!"
+    assert resume(b"8 bytes!", True) == b"\x83\x00\x00\x098 bytes!\x01"
+    assert control(MessageType.CLOSE) == b"\x85\x00\x00\x00"
+    assert identify(b"abc").hex() == "ba7816bf8f01cfea"  # FIPS 180-2, appendix B.1
+    assert is_start(b"\x83", MessageType.RESUME)
+    assert is_start(b"\x83")
+    assert not is_start(b"\x83", MessageType.HANDSHAKE)
+    assert not is_start(b"\x03", MessageType.RESUME)
+    with pytest.raises(UsageError):
+        control(MessageType.BUSY, bytes(17))

@@ -15,7 +15,7 @@ from oob.sim.radio import SimulatedPeripheral, VirtualRadio
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import Found, find, scan
 from oob.transport.gatt_profile import RX_UUID, SERVICE_UUID, TX_UUID
-from oob.transport.link import FramedLink
+from oob.transport.link import FramedLink, Timing
 
 HANDSHAKE, CHANNEL = MessageType.HANDSHAKE, MessageType.CHANNEL
 
@@ -173,7 +173,7 @@ async def exchange(link: FramedLink) -> None:
 
 
 async def test_a_link_dropped_while_waiting(radio: VirtualRadio) -> None:
-    device = await radio.peripheral()
+    device = await radio.peripheral(timing=Timing(resume=0.1))
     async with await link_to(radio, device) as link:
         await link.send(HANDSHAKE, b"x")
         waiting = asyncio.create_task(link.receive(5))
@@ -187,7 +187,7 @@ async def test_a_link_dropped_while_waiting(radio: VirtualRadio) -> None:
 
 
 async def test_a_device_hangs_up_after_its_last_words(radio: VirtualRadio) -> None:
-    device = await radio.peripheral(mtu=23)
+    device = await radio.peripheral(mtu=23, timing=Timing(linger=0.2))
     async with await link_to(radio, device) as link:
         await link.send(HANDSHAKE, b"x")
         served = await device.accept()
@@ -203,7 +203,7 @@ async def test_a_device_hangs_up_after_its_last_words(radio: VirtualRadio) -> No
 
 @pytest.mark.parametrize("how", ["leave", "switch_off"])
 async def test_a_device_that_goes_away_half_way(radio: VirtualRadio, how: str) -> None:
-    device = await radio.peripheral()
+    device = await radio.peripheral(timing=Timing(resume=0.1))
     async with await link_to(radio, device) as link:
         await link.send(HANDSHAKE, b"x")
         served = await device.accept()
@@ -283,7 +283,7 @@ async def test_the_device_sees_what_a_genuine_bleak_client_does(radio: VirtualRa
         link = await device.accept()
         await link.receive(1)
         await link.send(HANDSHAKE, b"y")
-        assert await values.get() == b"\x80\x00\x00\x01y"
+        assert await values.get() == b"\x80\x01\x00\x01y"
         await client.stop_notify(tx)
         await device.drop()
         await asyncio.wait_for(ended.wait(), 1)

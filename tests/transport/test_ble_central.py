@@ -6,7 +6,7 @@ import pytest
 from bleak.exc import BleakDeviceNotFoundError, BleakError
 
 from oob.errors import DeviceNotFound, LinkError
-from oob.framing.gatt import MessageType, fragment
+from oob.framing.gatt import MessageType, control, fragment, identify
 from oob.transport import ble_central
 from oob.transport.ble_central import connect
 from tests.transport.fake_bleak import FakeClient
@@ -26,9 +26,10 @@ def count(backend: type[FakeClient], what: str) -> int:
 async def test_commands_and_for_the_last_frame_a_request(backend: type[FakeClient]) -> None:
     async with await connect("C0:01", backend=backend) as link:
         await link.send(HANDSHAKE, bytes(60))
-    frames = fragment(HANDSHAKE, 0, bytes(60), 20)
+    frames = fragment(HANDSHAKE, identify(bytes(60))[0], bytes(60), 20)
     writes = [call[1:] for call in backend.calls if call[0] == "write"]
-    assert writes == [(frame, frame is frames[-1]) for frame in frames]
+    assert writes[:-1] == [(frame, frame is frames[-1]) for frame in frames]
+    assert writes[-1] == (control(MessageType.CLOSE), True)
     assert count(backend, "disconnect") == 1
 
 
@@ -40,7 +41,7 @@ async def test_message_1_does_not_wait_for_the_subscription(backend: type[FakeCl
         backend.waits["subscribe"].set()
         waiting = asyncio.create_task(link.receive(1))
         await asyncio.sleep(0)
-        backend.last.notify(bytearray(fragment(HANDSHAKE, 0, b"second", 20)[0]))
+        backend.last.notify(bytearray(fragment(HANDSHAKE, identify(b"first")[0] + 1, b"second", 20)[0]))
         assert await waiting == (HANDSHAKE, b"second")
 
 

@@ -1,16 +1,17 @@
 """The device side, driven by a stack that only takes notes."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any
 
 import pytest
 
-from oob.errors import LinkError, PeerError
-from oob.framing.gatt import MessageType, fragment
+from oob.errors import LinkError, LinkLost, PeerError
+from oob.framing.gatt import MessageType, control, fragment, identify, resume
 from oob.transport.ble_peripheral import MAX_CLIENTS, GattPeripheral
+from oob.transport.link import FramedLink, Timing
 
 HANDSHAKE = MessageType.HANDSHAKE
-BUSY = fragment(MessageType.BUSY, 0, b"", 20)[0]
 
 
 class Notes:
@@ -76,7 +77,7 @@ async def test_a_reply_waits_for_the_subscription(peripheral: GattPeripheral, st
     assert stack.notified == []
     peripheral.on_subscribe("a", True)
     await reply
-    assert stack.notified == [("a", fragment(HANDSHAKE, 0, b"reply", 20)[0])]
+    assert stack.notified == [("a", fragment(HANDSHAKE, 1, b"reply", 20)[0])]
 
 
 @pytest.mark.parametrize(("mtu", "longest"), [(23, 20), (185, 182), (517, 512)])
@@ -100,7 +101,8 @@ async def test_only_the_first_writer_is_served(peripheral: GattPeripheral, stack
         write(peripheral, "b", bytes(50))
     peripheral.on_subscribe("b", True)
     await settle()
-    assert stack.notified == [("b", BUSY)]
+    refused = fragment(HANDSHAKE, 0, bytes(50), 20)[0]
+    assert stack.notified == [("b", control(MessageType.BUSY, identify(refused)))]
 
     link = await peripheral.accept()
     await link.close()
@@ -142,7 +144,9 @@ async def test_garbage_is_noticed_by_the_reader_and_the_next_client_is_served(pe
     assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"hi")
 
 
-async def test_a_lost_client_is_noticed_while_reading_and_while_sending(peripheral: GattPeripheral) -> None:
+async def test_a_lost_client_is_noticed_while_reading_and_while_sending(stack: Notes) -> None:
+    peripheral = GattPeripheral(stack, timing=Timing(resume=0.01))
+    await peripheral.start()
     for action in ("receive", "send"):
         peripheral.on_connect("a")
         write(peripheral, "a", b"x")
@@ -212,3 +216,148 @@ async def test_an_unsubscribed_client_is_waited_for_again(peripheral: GattPeriph
     assert stack.notified == []
     peripheral.on_subscribe("a", True)
     await reply
+
+
+def said(stack: Notes, peer: str) -> list[bytes]:
+    return [value for to, value in stack.notified if to == peer]
+
+
+async def talk(peripheral: GattPeripheral, message: bytes = b"message 1") -> tuple[FramedLink, bytes]:
+    """Let client "a" send one message; return the device's link and the id of the conversation."""
+    peripheral.on_connect("a")
+    peripheral.on_subscribe("a", True)
+    write(peripheral, "a", message)
+    link = await peripheral.accept()
+    assert await link.receive(1) == (HANDSHAKE, message)
+    return link, identify(message)
+
+
+def come_back(peripheral: GattPeripheral, peer: str, id: bytes) -> None:
+    peripheral.on_connect(peer)
+    peripheral.on_subscribe(peer, True)
+    peripheral.on_write(peer, resume(id), 23)
+
+
+async def test_a_client_takes_its_conversation_up_from_another_address(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    link, id = await talk(peripheral)
+    await link.send(HANDSHAKE, b"lost")
+    peripheral.on_disconnect("a")
+    waiting = asyncio.create_task(link.receive(60))
+    come_back(peripheral, "b", id)
+    await settle()
+    assert said(stack, "b") == [resume(id, True)]
+    write(peripheral, "b", b"message 1")  # unanswered, as far as the client knows
+    await settle()
+    assert said(stack, "b")[1:] == fragment(HANDSHAKE, 1, b"lost", 20)
+    for frame in fragment(HANDSHAKE, 2, b"message 3", 20):
+        peripheral.on_write("b", frame, 23)
+    assert await waiting == (HANDSHAKE, b"message 3")
+    await link.close()
+    assert stack.disconnected == ["b"]
+
+
+async def test_a_reply_that_the_loss_cut_off_waits_for_the_client(peripheral: GattPeripheral, stack: Notes) -> None:
+    link, id = await talk(peripheral)
+    peripheral.on_disconnect("a")
+    sending = asyncio.create_task(link.send(HANDSHAKE, b"reply"))
+    await settle()
+    assert not sending.done()
+    come_back(peripheral, "b", id)
+    await sending
+    assert sorted(said(stack, "b")) == sorted([resume(id, True), *fragment(HANDSHAKE, 1, b"reply", 20)])
+
+
+async def test_an_unknown_conversation_is_not_taken_up(peripheral: GattPeripheral, stack: Notes) -> None:
+    come_back(peripheral, "b", bytes(8))
+    await settle()
+    _, id = await talk(peripheral)
+    come_back(peripheral, "c", bytes(8))
+    await settle()
+    assert said(stack, "b") == said(stack, "c") == [resume(bytes(8), False)]
+    assert id != bytes(8)
+
+
+async def test_a_conversation_that_goes_on_cannot_be_stolen(peripheral: GattPeripheral, stack: Notes) -> None:
+    """Whoever hears the radio knows its id; while its connection stands, that is worth nothing."""
+    link, id = await talk(peripheral)
+    come_back(peripheral, "thief", id)
+    await settle()
+    assert said(stack, "thief") == [control(MessageType.BUSY, identify(resume(id)))]
+    await link.send(HANDSHAKE, b"reply")
+    assert said(stack, "a") == fragment(HANDSHAKE, 1, b"reply", 20)
+
+
+async def test_a_repeated_resume_is_answered_again(peripheral: GattPeripheral, stack: Notes) -> None:
+    _, id = await talk(peripheral)
+    peripheral.on_disconnect("a")
+    come_back(peripheral, "b", id)
+    await settle()
+    peripheral.on_write("b", resume(id), 23)
+    await settle()
+    assert said(stack, "b") == 2 * [resume(id, True)]
+
+
+async def test_who_is_away_keeps_nobody_out(peripheral: GattPeripheral, stack: Notes) -> None:
+    link, id = await talk(peripheral)
+    peripheral.on_disconnect("a")
+    waiting = asyncio.create_task(link.receive(60))
+    await settle()
+    peripheral.on_connect("b")
+    peripheral.on_write("b", b"\x01stray", 23)  # begins nothing
+    await settle()
+    assert not waiting.done()
+    write(peripheral, "b", b"b")
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"b")
+    with pytest.raises(LinkLost):
+        await waiting
+    come_back(peripheral, "a", id)
+    await settle()
+    assert said(stack, "a") == [resume(id, False)]
+
+
+async def test_a_client_that_says_goodbye_is_not_waited_for(peripheral: GattPeripheral) -> None:
+    link, _ = await talk(peripheral)
+    waiting = asyncio.create_task(link.receive(60))
+    peripheral.on_write("a", control(MessageType.CLOSE), 23)
+    with pytest.raises(LinkError, match="hung up"):
+        await waiting
+
+
+async def test_a_goodbye_of_others_changes_nothing(peripheral: GattPeripheral, stack: Notes) -> None:
+    link, _ = await talk(peripheral)
+    peripheral.on_connect("b")
+    peripheral.on_write("b", control(MessageType.CLOSE), 23)
+    await link.send(HANDSHAKE, b"reply")
+    assert said(stack, "a") == fragment(HANDSHAKE, 1, b"reply", 20)
+
+
+@pytest.mark.parametrize("request_", [control(MessageType.RESUME, bytes(7)), b"\x83\x00\x00\x09" + bytes(8), b"\x83"])
+async def test_a_malformed_resume_costs_the_connection(
+    peripheral: GattPeripheral, stack: Notes, request_: bytes
+) -> None:
+    peripheral.on_connect("b")
+    peripheral.on_write("b", request_, 23)
+    await settle()
+    assert stack.disconnected == ["b"]
+
+
+def test_a_conversation_is_kept_for_30_s(run_virtual: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    async def main() -> None:
+        for away, answer in ((29.9, True), (30.1, False)):
+            stack = Notes()
+            peripheral = GattPeripheral(stack)
+            await peripheral.start()
+            link, id = await talk(peripheral)
+            peripheral.on_disconnect("a")
+            await asyncio.sleep(away)
+            come_back(peripheral, "b", id)
+            await settle()
+            assert said(stack, "b") == [resume(id, answer)]
+            if not answer:
+                with pytest.raises(LinkLost):
+                    await link.receive(60)
+            await peripheral.close()
+
+    run_virtual(main())

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from oob.errors import LinkBusy, LinkError, LinkTimeout, PeerError, UsageError
-from oob.framing.gatt import MessageType, fragment, nak
-from oob.transport.link import FramedLink, Inbox, Link, Timing, finish
+from oob.errors import LinkBusy, LinkError, LinkLost, LinkTimeout, PeerError, UsageError
+from oob.framing.gatt import MessageType, control, fragment, identify, nak, resume
+from oob.transport.carrier import Inbox
+from oob.transport.link import FramedLink, Link, Timing
 from oob.transport.memory import link_pair
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -34,6 +35,9 @@ class Wire:
 
     async def receive(self) -> bytes:
         return await self.inbox.get()
+
+    async def reconnect(self) -> None:
+        raise LinkError("gone")
 
     async def close(self) -> None:
         self.inbox.fail(LinkError("closed"))
@@ -177,8 +181,9 @@ def test_a_nak_brings_only_the_frames_that_it_names(run_virtual: Run) -> None:
         await link.send(HANDSHAKE, bytes(range(100)))
         frames = list(wire.sent)
         wire.sent.clear()
-        wire.inbox.put(nak(0, [2, 4, 99], 20))
-        wire.inbox.put(nak(7, [1], 20))
+        msgid = frames[0][1]
+        wire.inbox.put(nak(msgid, [2, 4, 99], 20))
+        wire.inbox.put(nak(msgid + 1, [1], 20))
         with pytest.raises(LinkTimeout):
             await link.receive(0.5)
         assert wire.sent == [frames[2], frames[4]]
@@ -201,8 +206,8 @@ def test_a_repeated_request_brings_the_cached_reply(run_virtual: Run) -> None:
         wire.inbox.put(request)
         with pytest.raises(LinkTimeout):
             await link.receive(1)
-        assert wire.sent == 2 * fragment(HANDSHAKE, 0, b"reply", 20)
-        following = fragment(HANDSHAKE, 1, b"following", 20)[0]
+        assert wire.sent == 2 * fragment(HANDSHAKE, 1, b"reply", 20)
+        following = fragment(HANDSHAKE, 2, b"following", 20)[0]
         wire.inbox.put(following)
         await link.receive(1)
         wire.inbox.put(following)
@@ -213,13 +218,64 @@ def test_a_repeated_request_brings_the_cached_reply(run_virtual: Run) -> None:
     run_virtual(main())
 
 
-def test_busy_means_busy_to_a_client_and_a_fault_to_a_device(run_virtual: Run) -> None:
+def test_busy_is_for_the_client_whose_frame_it_names(run_virtual: Run) -> None:
     async def main() -> None:
-        for initiator, error in ((True, LinkBusy), (False, PeerError)):
-            wire = Wire()
-            wire.inbox.put(fragment(MessageType.BUSY, 0, b"", 20)[0])
-            with pytest.raises(error):
-                await FramedLink(wire, initiator=initiator).receive(1)
+        wire = Wire()
+        link = FramedLink(wire, initiator=True)
+        await link.send(HANDSHAKE, b"me")
+        wire.inbox.put(control(MessageType.BUSY, identify(b"somebody else's frame")))
+        with pytest.raises(LinkTimeout):
+            await link.receive(0.5)
+        wire.inbox.put(control(MessageType.BUSY, identify(wire.sent[0])))
+        with pytest.raises(LinkBusy):
+            await link.receive(1)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("type", [MessageType.BUSY, MessageType.RESUME, MessageType.CLOSE])
+def test_what_steers_the_client_is_a_fault_where_a_device_hears_it(run_virtual: Run, type: MessageType) -> None:
+    async def main() -> None:
+        wire = Wire()
+        wire.inbox.put(control(type))
+        with pytest.raises(PeerError):
+            await FramedLink(wire, initiator=False).receive(1)
+
+    run_virtual(main())
+
+
+def test_what_is_meant_for_another_client_is_not_taken_for_an_answer(run_virtual: Run) -> None:
+    """Notifications of BlueZ reach every client; the msgids of two conversations begin at different numbers."""
+
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=True)
+        await link.send(HANDSHAKE, b"me")
+        mine = wire.sent[0][1]
+        for msgid in (mine + 5 & 0xFF, mine, mine - 1 & 0xFF):
+            for frame in fragment(HANDSHAKE, msgid, bytes(100), 20):
+                wire.inbox.put(frame)
+        for other in (resume(bytes(8), True), nak(mine + 9 & 0xFF, [0], 20)):
+            wire.inbox.put(other)
+        for frame in fragment(HANDSHAKE, mine + 1 & 0xFF, bytes(range(100)), 20):
+            wire.inbox.put(frame)
+        assert await link.receive(5) == (HANDSHAKE, bytes(range(100)))
+
+    run_virtual(main())
+
+
+def test_a_client_that_is_not_told_the_mtu_learns_it_from_the_first_answer(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=True)
+        await link.send(HANDSHAKE, bytes(100))
+        assert max(map(len, wire.sent)) == 20
+        for frame in fragment(HANDSHAKE, wire.sent[0][1] + 1 & 0xFF, bytes(300), 182):
+            wire.inbox.put(frame)
+        await link.receive(1)
+        wire.sent.clear()
+        await link.send(HANDSHAKE, bytes(300))
+        assert list(map(len, wire.sent)) == [182, 123]
 
     run_virtual(main())
 
@@ -289,30 +345,195 @@ async def test_frames_of_any_kind_can_be_sent() -> None:
         await device.receive(1)
 
 
-async def test_an_inbox_is_bounded_and_fails_after_its_last_frame() -> None:
-    inbox = Inbox()
-    for _ in range(2000):
-        inbox.put(b"x")
-    inbox.fail(LinkError("first"))
-    inbox.fail(LinkError("second"))
-    for _ in range(512):
-        assert await inbox.get() == b"x"
-    with pytest.raises(LinkError, match="first"):
-        await inbox.get()
+class Air(Wire):
+    """A carrier that can be lost and reached again; `script` says what the peer answers to each frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = 0
+        self.script: list[bytes | LinkLost | None] = []
+
+    async def send(self, frame: bytes, last: bool) -> None:
+        if self.inbox.error is not None:
+            raise self.inbox.error
+        await super().send(frame, last)
+        if last and self.script:
+            match self.script.pop(0):
+                case bytes() as answer:
+                    self.inbox.put(answer)
+                case LinkLost() as error:
+                    self.inbox.fail(error)
+
+    async def reconnect(self) -> None:
+        self.reached += 1
+        self.inbox = Inbox()
 
 
-async def test_clean_up_goes_on_when_cancelled() -> None:
-    done, release = [], asyncio.Event()
+def answer_to(request: bytes, reply: bytes) -> bytes:
+    return fragment(HANDSHAKE, identify(request)[0] + 1 & 0xFF, reply, 20)[0]
 
-    async def clean() -> None:
-        await release.wait()
-        done.append(True)
 
-    waiting = asyncio.create_task(finish(asyncio.create_task(clean())))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await asyncio.sleep(0)
-    release.set()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert done
+LOST = LinkLost("connection lost", step="link")
+ID = identify(b"request")
+REQUEST = fragment(HANDSHAKE, ID[0], b"request", 20)[0]
+REPLY = answer_to(b"request", b"reply")
+
+
+@pytest.mark.parametrize(
+    ("script", "sent"),
+    [
+        ([LOST, resume(ID, True), REPLY], [REQUEST, resume(ID), REQUEST]),
+        ([LOST, resume(ID, False), REPLY], [REQUEST, resume(ID), REQUEST]),
+        ([LOST, None, resume(ID, True), REPLY], [REQUEST, resume(ID), resume(ID), REQUEST]),
+        (
+            [LOST, control(MessageType.BUSY, identify(resume(ID))), resume(ID, True), REPLY],
+            [REQUEST, resume(ID), resume(ID), REQUEST],
+        ),
+        ([LOST, LOST, LOST, resume(ID, True), REPLY], [REQUEST, resume(ID), resume(ID), resume(ID), REQUEST]),
+        ([LOST, resume(ID, True), LOST, resume(ID, True), REPLY], [REQUEST, *2 * [resume(ID), REQUEST]]),
+        ([LOST, resume(bytes(8), False), resume(ID, True), REPLY], [REQUEST, resume(ID), resume(ID), REQUEST]),
+    ],
+    ids=["goes on", "begins anew", "RESUME lost", "old connection", "lost again", "lost later", "another's answer"],
+)
+def test_a_client_takes_the_conversation_up_again(
+    run_virtual: Run, script: list[bytes | LinkLost | None], sent: list[bytes]
+) -> None:
+    async def main() -> None:
+        air = Air()
+        air.script = list(script)
+        link = FramedLink(air, initiator=True)
+        await link.send(HANDSHAKE, b"request")
+        assert await link.receive(5) == (HANDSHAKE, b"reply")
+        assert air.sent == sent
+        assert air.reached == script.count(LOST)
+
+    run_virtual(main())
+
+
+def test_a_device_that_gave_up_an_answered_conversation_ends_it(run_virtual: Run) -> None:
+    async def main() -> None:
+        air = Air()
+        air.script = [REPLY, LOST, resume(ID, False)]
+        link = FramedLink(air, initiator=True)
+        await link.send(HANDSHAKE, b"request")
+        await link.receive(1)
+        await link.send(HANDSHAKE, b"more")
+        with pytest.raises(LinkLost):
+            await link.receive(5)
+
+    run_virtual(main())
+
+
+def test_losses_are_survived_8_times(run_virtual: Run) -> None:
+    async def main() -> None:
+        air = Air()
+        air.script = [LOST for _ in range(100)]
+        link = FramedLink(air, initiator=True)
+        await link.send(HANDSHAKE, b"request")
+        with pytest.raises(LinkLost):
+            await link.receive(5)
+        assert air.reached == 8
+
+    run_virtual(main())
+
+
+def test_a_wait_stands_still_while_there_is_no_connection_and_30_s_at_most(run_virtual: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for away, survives in ((29, True), (31, False)):
+            air = Air()
+            air.script = [LOST, resume(ID, True), REPLY]
+
+            async def reconnect(air: Air = air, away: float = away) -> None:
+                await asyncio.sleep(away)
+                await Air.reconnect(air)
+
+            air.reconnect = reconnect  # type: ignore[method-assign]
+            link = FramedLink(air, initiator=True)
+            begin = loop.time()
+            await link.send(HANDSHAKE, b"request")
+            if survives:
+                assert await link.receive(5) == (HANDSHAKE, b"reply")
+            else:
+                with pytest.raises(LinkLost):
+                    await link.receive(5)
+                assert loop.time() - begin == pytest.approx(30)
+
+    run_virtual(main())
+
+
+def test_a_device_whose_reply_was_cut_off_sends_it_whole_when_the_client_is_back(run_virtual: Run) -> None:
+    async def main() -> None:
+        air = Air()
+        link = FramedLink(air, initiator=False)
+        air.inbox.put(REQUEST)
+        await link.receive(1)
+        assert link.id == ID
+        air.inbox.fail(LOST)
+        await link.send(HANDSHAKE, bytes(40))
+        assert air.sent == fragment(HANDSHAKE, ID[0] + 1, bytes(40), 20)
+        assert air.reached == 1
+
+    run_virtual(main())
+
+
+def test_a_device_that_heard_no_whole_message_gives_up_at_once(run_virtual: Run) -> None:
+    async def main() -> None:
+        air = Air()
+        air.inbox.fail(LOST)
+        with pytest.raises(LinkLost):
+            await FramedLink(air, initiator=False).receive(5)
+        assert air.reached == 0
+
+    run_virtual(main())
+
+
+def test_a_cancelled_resumption_is_taken_up_by_the_next_wait(run_virtual: Run) -> None:
+    async def main() -> None:
+        air = Air()
+        air.script = [LOST]
+        link = FramedLink(air, initiator=True)
+        await link.send(HANDSHAKE, b"request")
+        waiting = asyncio.create_task(link.receive(100))
+        await asyncio.sleep(2.5)  # RESUME goes out, again and again, unanswered
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        air.script = [resume(ID, True), REPLY]
+        assert await link.receive(5) == (HANDSHAKE, b"reply")
+
+    run_virtual(main())
+
+
+def test_a_device_stays_until_its_last_message_got_through(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        wire.inbox.put(REQUEST)
+        await link.receive(1)
+        await link.send(HANDSHAKE, b"reply")
+        closing = asyncio.create_task(link.close())
+        await asyncio.sleep(1)
+        wire.inbox.put(REQUEST)  # the client has not heard it
+        await asyncio.sleep(1)
+        assert wire.sent == 2 * [REPLY]
+        wire.inbox.fail(LOST)
+        await closing
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(("answered", "stays"), [(False, 0), (True, 5)])
+def test_a_device_stays_5_s_at_most_and_only_after_words_of_its_own(
+    run_virtual: Run, answered: bool, stays: float
+) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        wire.inbox.put(REQUEST)
+        await link.receive(1)
+        if answered:
+            await link.send(HANDSHAKE, b"reply")
+        await link.close()
+        assert asyncio.get_running_loop().time() == pytest.approx(stays)
+
+    run_virtual(main())

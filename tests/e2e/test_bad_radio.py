@@ -1,0 +1,89 @@
+"""Whole pairings on a bad radio, in virtual time: what a host loses, twice or late, a lost connection, a jammer.
+
+The radio is simulated: bumble under the genuine bleak API, with the link model of `oob.sim.air`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from random import Random
+from typing import Any
+
+import pytest
+
+from oob.binding.records import Proceed, Ready, decode_record
+from oob.errors import LinkError
+from oob.framing.gatt import MessageType
+from oob.sim.air import LinkModel
+from oob.sim.radio import SimulatedPeripheral, VirtualRadio
+from oob.sim.virtual_time import run
+from oob.transport.ble_central import connect
+from oob.transport.conversation import expect
+from oob.transport.link import FramedLink
+from tests.exchange import Run
+
+HANDSHAKE, CHANNEL = MessageType.HANDSHAKE, MessageType.CHANNEL
+NOW, LATER = 1_700_000_000, 1_700_000_600
+READY = Ready("https://lamp.home.example/", bytes(32), "192.168.178.20:443", bytes(16))
+
+
+async def be_device(link: FramedLink, pairing: Run) -> None:
+    await link.send(HANDSHAKE, pairing.message_2(await expect(link, HANDSHAKE, 30)))
+    pairing.responder.open(await expect(link, HANDSHAKE, 30))
+    message_4, channel = pairing.responder.confirm(bytes(16), NOW, LATER)
+    await link.send(HANDSHAKE, message_4)
+    assert decode_record(channel.open(await expect(link, CHANNEL, 30))) == Proceed(bytes(473))
+    await link.send(CHANNEL, channel.seal(READY.encode()))
+
+
+async def be_client(link: FramedLink, pairing: Run) -> None:
+    await link.send(HANDSHAKE, pairing.message_1())
+    message_3 = pairing.initiator.receive_2(await expect(link, HANDSHAKE, 30))
+    await link.send(HANDSHAKE, message_3)
+    agreement = pairing.initiator.receive_4(await expect(link, HANDSHAKE, 30))
+    await link.send(CHANNEL, agreement.channel.seal(Proceed(bytes(473)).encode()))
+    assert decode_record(agreement.channel.open(await expect(link, CHANNEL, 30))) == READY
+
+
+@asynccontextmanager
+async def serving(peripheral: SimulatedPeripheral, pairing: Run) -> AsyncIterator[None]:
+    """Be the device of this pairing, for one conversation after the other."""
+
+    async def serve() -> None:
+        while True:
+            async with await peripheral.accept() as link:
+                with suppress(LinkError):
+                    await be_device(link, pairing)
+
+    task = asyncio.create_task(serve())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+
+async def pair(radio: VirtualRadio, peripheral: SimulatedPeripheral) -> None:
+    pairing = Run.of("passcode")
+    async with serving(peripheral, pairing), await connect(peripheral.address, backend=radio.client_backend) as link:
+        await be_client(link, pairing)
+
+
+ALL = {"loss": 0.05, "duplication": 0.05, "reordering": 0.05, "packet_loss": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("mtu", "faults"),
+    [(23, {"loss": 0.05}), (23, {"duplication": 0.05}), (23, {"reordering": 0.05}), (23, ALL), (247, ALL)],
+    ids=["loss", "duplication", "reordering", "all", "all at MTU 247"],
+)
+def test_300_of_300_pairings_are_completed(mtu: int, faults: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with VirtualRadio(model=LinkModel(**faults), random=Random(4)) as radio:
+            peripheral = await radio.peripheral(mtu=mtu)
+            for _ in range(300):
+                await pair(radio, peripheral)
+
+    run(main())

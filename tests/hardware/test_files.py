@@ -1,0 +1,117 @@
+"""The files of `hardware/`: what can be checked of them without a radio, systemd or a system bus."""
+
+import getpass
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oob.transport.finding import State
+from oob.transport.host_survey import survey_configuration
+from tests.e2e.family import ROOT
+from tests.transport.scripted_bluez import call, private_bus, service
+
+HARDWARE = ROOT / "hardware"
+DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+
+# What the system bus of a distribution begins with, and a second service that everybody may call.
+SYSTEM_BUS = """
+<policy context="default">
+  <allow user="*"/><deny own="*"/><deny send_type="method_call"/><allow send_type="signal"/>
+  <allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
+  <allow receive_type="method_call"/><allow receive_type="method_return"/>
+  <allow receive_type="error"/><allow receive_type="signal"/>
+  <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
+  <allow own="org.bluez"/><allow own="org.other"/><allow send_destination="org.other"/>
+</policy>"""
+
+
+def policy(user: str) -> str:
+    """Return the policy that is shipped, for this user."""
+    text = (HARDWARE / "oob-bluetooth.conf").read_text(encoding="utf-8")
+    assert text.count('user="oob-device"') == 1
+    found = re.search(r"<busconfig>(.*)</busconfig>", text, re.DOTALL)
+    assert found is not None
+    return found[1].replace("oob-device", user)
+
+
+@pytest.mark.parametrize(
+    ("with_policy", "bluez", "other"), [(True, None, DENIED), (False, DENIED, None)], ids=["with it", "without it"]
+)
+async def test_the_policy_opens_bluez_and_nothing_else(
+    with_policy: bool, bluez: str | None, other: str | None, tmp_path: Path
+) -> None:
+    rules = SYSTEM_BUS + (policy(getpass.getuser()) if with_policy else "")
+    async with (
+        private_bus(tmp_path, rules) as address,
+        service(address, "org.bluez", {}),
+        service(address, "org.other", {}),
+    ):
+        assert await call(address, "org.bluez") == bluez
+        assert await call(address, "org.other") == other
+
+
+async def test_the_policy_is_about_its_user_alone(tmp_path: Path) -> None:
+    async with (
+        private_bus(tmp_path, SYSTEM_BUS + policy("65533")) as address,
+        service(address, "org.bluez", {}),
+        service(address, "org.other", {}),
+    ):
+        assert await call(address, "org.bluez") == DENIED
+        assert await call(address, "org.other") is None
+
+
+def test_the_doctor_is_content_with_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "etc/bluetooth").mkdir(parents=True)
+    (tmp_path / "etc/bluetooth/main.conf").write_bytes((HARDWARE / "main.conf").read_bytes())
+    findings = survey_configuration(tmp_path)
+    assert [each.check for each in findings] == ["controller mode", "privacy", "experimental"]
+    assert {each.state for each in findings} == {State.OK}
+
+
+def settings() -> dict[str, list[str]]:
+    """Return the settings of the unit, each with its values in order."""
+    found: dict[str, list[str]] = {}
+    for line in (HARDWARE / "oob-device.service").read_text(encoding="utf-8").splitlines():
+        if line and line[0] not in "#[":
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_service_can_do_little() -> None:
+    unit = settings()
+    assert unit["CapabilityBoundingSet"] == unit["AmbientCapabilities"] == [""]
+    assert unit["RestrictAddressFamilies"] == ["AF_UNIX AF_INET AF_INET6"]
+    assert unit["StateDirectoryMode"] == ["0700"]
+    assert unit["ProtectSystem"] == ["strict"]
+    for name in ("NoNewPrivileges", "PrivateTmp", "PrivateDevices", "ProtectHome", "MemoryDenyWriteExecute"):
+        assert unit[name] == ["yes"], name
+    assert unit["User"] == ["oob-device"] != ["root"]
+
+
+def test_the_service_keeps_its_code_out_of_the_journal_and_its_state_where_it_may_write() -> None:
+    unit = settings()
+    assert unit["StandardOutput"] == ["null"]
+    (command,) = unit["ExecStart"]
+    assert f"--state /var/lib/{unit['StateDirectory'][0]} " in command
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for page in sorted(HARDWARE.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            yield page, target
+
+
+def test_every_link_between_the_files_leads_somewhere() -> None:
+    local = [(page, target) for page, target in links() if not target.startswith("https://")]
+    assert len(local) >= 8
+    assert [target for page, target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_index_names_every_file() -> None:
+    index = (HARDWARE / "README.md").read_text(encoding="utf-8")
+    assert [
+        path.name for path in HARDWARE.iterdir() if path.name != "README.md" and f"({path.name})" not in index
+    ] == []

@@ -1,0 +1,37 @@
+"""What carriers share: the queue between callbacks and the one reader, and what must not stop half-way."""
+
+import asyncio
+
+import pytest
+
+from oob.errors import LinkError
+from oob.transport.carrier import Inbox, finish
+
+
+async def test_an_inbox_is_bounded_and_fails_after_its_last_frame() -> None:
+    inbox = Inbox()
+    for _ in range(2000):
+        inbox.put(b"x")
+    inbox.fail(LinkError("first"))
+    inbox.fail(LinkError("second"))
+    for _ in range(512):
+        assert await inbox.get() == b"x"
+    with pytest.raises(LinkError, match="first"):
+        await inbox.get()
+
+
+async def test_clean_up_goes_on_when_cancelled() -> None:
+    done, release = [], asyncio.Event()
+
+    async def clean() -> None:
+        await release.wait()
+        done.append(True)
+
+    waiting = asyncio.create_task(finish(asyncio.create_task(clean())))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert done
