@@ -42,8 +42,8 @@ _TICK: Final = 1e-6  # seconds, far below any interval: sums of floating-point n
 class LinkModel:
     """What a simulated link does to data; by default a sound link of a phone or of Linux without data length extension.
 
-    Linux asks for intervals of 30 to 50 ms and for a supervision timeout of 420 ms (`hci_alloc_dev`). Phones send about
-    four packets in an event (punchthrough.com, "Maximizing BLE Throughput", measured with iOS; Android: four to six).
+    Linux asks for intervals of 30 to 50 ms and for a supervision timeout of 420 ms (`hci_alloc_dev`). iOS was
+    measured to send four packets in an event (punchthrough.com, "Maximizing BLE Throughput on iOS and Android").
     """
 
     interval: float = 0.030

@@ -3,7 +3,7 @@
 `ours` is the framing of this library, through genuine bleak. The other two are models of what is widely used, on
 bumble's GATT client and server directly, as lean as their sources allow; where those leave a choice, the faster one.
 
-`btp` is the Bluetooth transport protocol of Matter (Matter Core, section 4.19; connectedhomeip, `src/ble/BtpEngine.cpp`
+`btp` is the Bluetooth transport protocol of Matter (Matter Core 1.3, section 4.18; in connectedhomeip `BtpEngine.cpp`
 and `BLEEndPoint.cpp`): each fragment of the client is a write request, each one of the device an indication, and the
 next one waits for the response or the confirmation. On top of that, acknowledgements of its own open a receive window.
 They travel with data where there is some. The window is 6 by default, and connectedhomeip does not build below 3.

@@ -54,8 +54,10 @@ def test_matter_by_hand() -> None:
     # 15 and 5 bytes in two fragments, a round trip each; the reply begins with the answer to the last one.
     # At first: the handshake request and the subscription are a round trip each, the response comes with the latter's.
     assert run(events(btp(), 23, 20, 20)) == [(10, 13), (6, 8)]
-    # 12 fragments each way, a round trip each but the last, and two acknowledgements of their own in each direction.
-    assert run(events(btp(), 23, 20, 200))[1][0] == 46
+    # 15 and three times 18 bytes: only the first fragment acknowledges something, and all in time.
+    assert run(events(btp(), 23, 20, 69))[1] == (14, 16)
+    # 12 fragments each way, and every fifth one is acknowledged by a packet of its own.
+    assert run(events(btp(), 23, 20, 200))[1] == (46, 56)
 
 
 def test_the_messages_are_those_of_a_pairing() -> None:
