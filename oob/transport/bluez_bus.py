@@ -23,6 +23,9 @@ OBJECT_MANAGER: Final = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 DAEMON: Final = "org.freedesktop.DBus"
 
+_BURST: Final = 16
+"""Signals sent in a row before the bus must have read them all."""
+
 T = TypeVar("T")
 
 _ERROR: Final = "org.freedesktop.DBus.Error."
@@ -111,6 +114,7 @@ class Bus:
 
     def __init__(self, bus: "MessageBus", on_lost: Callable[[], None]) -> None:
         self._bus = bus
+        self._unread = 0  # signals of which it is not known that the bus has read them
         self._watcher = asyncio.create_task(self._watch_end(on_lost))
 
     @classmethod
@@ -161,9 +165,17 @@ class Bus:
         return _incoming(reply)
 
     async def emit(self, path: str, interface: str, member: str, signature: str, *body: object) -> None:
-        """Send a signal; returns once the bus has it, which bounds what can pile up here. Raises LinkError."""
+        """Send a signal. At most 16 are on their way to the bus. Raises LinkError.
+
+        dbus_fast (5.2; github.com/altdesktop/python-dbus-next/issues/153) ends the connection where the socket is
+        full for a moment, as some 300 signals make it. So now and then a call, which the bus answers in turn.
+        """
         from dbus_fast import Message
 
+        self._unread += 1
+        if self._unread > _BURST:
+            self._unread = 1
+            await self.call("/org/freedesktop/DBus", DAEMON, "GetId", destination=DAEMON, step="link")
         with self._connected("link"):
             await _in_time(self._bus.send(Message.new_signal(path, interface, member, signature, list(body))), "link")
 

@@ -33,6 +33,7 @@ class StandIn:
     """What `org.bluez` is in a test. `refuse` maps a method to the error that answers it."""
 
     bus: MessageBus
+    daemon: int  # the process of the bus
     objects: dict[str, dict[str, dict[str, Variant]]]
     places: int = 5
     refuse: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -174,23 +175,23 @@ def _disconnected(device: str) -> Message:
     return Message.new_signal(device, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, changed, []])
 
 
+async def _ask(bus: MessageBus, member: str, argument: str) -> Any:
+    """Ask the bus itself."""
+    name = "org.freedesktop.DBus"
+    message = Message(destination=name, path="/", interface=name, member=member, signature="s", body=[argument])
+    reply = await bus.call(message)
+    return reply.body[0] if reply.body else None
+
+
 @asynccontextmanager
 async def stand_in(address: str, *, objects: dict[str, Any] | None = None) -> AsyncIterator[StandIn]:
     """Run a stand-in for BlueZ on the bus at `address`, with one adapter unless told otherwise."""
     bus = await MessageBus(bus_address=address).connect()
-    bluez = StandIn(bus, {HCI0: adapter()} if objects is None else objects)
+    daemon = await _ask(bus, "GetConnectionUnixProcessID", "org.freedesktop.DBus")
+    bluez = StandIn(bus, daemon, {HCI0: adapter()} if objects is None else objects)
     bus.add_message_handler(bluez.on_message)
     for rule in ("type='signal',member='PropertiesChanged'", "type='signal',member='NameOwnerChanged'"):
-        await bus.call(
-            Message(
-                destination="org.freedesktop.DBus",
-                path="/org/freedesktop/DBus",
-                interface="org.freedesktop.DBus",
-                member="AddMatch",
-                signature="s",
-                body=[rule],
-            )
-        )
+        await _ask(bus, "AddMatch", rule)
     assert await bus.request_name("org.bluez") is RequestNameReply.PRIMARY_OWNER
     try:
         yield bluez

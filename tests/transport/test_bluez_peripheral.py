@@ -1,6 +1,8 @@
 """A device on a scripted stand-in for BlueZ: who counts as a client, what is on the air, and what it outlives."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -254,7 +256,7 @@ async def stand_in_stranger(address: str, bluez: StandIn) -> AsyncIterator[Stand
     from dbus_fast.aio import MessageBus
 
     bus = await MessageBus(bus_address=address).connect()
-    yield StandIn(bus, {}, app=bluez.app)
+    yield StandIn(bus, bluez.daemon, {}, app=bluez.app)
     bus.disconnect()
     await bus.wait_for_disconnect()
 
@@ -262,11 +264,19 @@ async def stand_in_stranger(address: str, bluez: StandIn) -> AsyncIterator[Stand
 # --- what is sent ---
 
 
-async def test_notifications_go_out_in_order(notes: Notes, bluez: StandIn) -> None:
+async def test_notifications_go_out_in_order_at_the_pace_of_the_bus(notes: Notes, bluez: StandIn) -> None:
+    async def send() -> None:
+        for i in range(1000):
+            await notes.stack.notify(PHONE, i.to_bytes(2) * 200)
+
     await bluez.write(PHONE, HELLO, mtu=MTU)
-    for i in range(200):
-        await notes.stack.notify(PHONE, bytes([i]))
-    assert [await bluez.value() for _ in range(200)] == [bytes([i]) for i in range(200)]
+    os.kill(bluez.daemon, signal.SIGSTOP)
+    sending = asyncio.create_task(send())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    os.kill(bluez.daemon, signal.SIGCONT)
+    await sending
+    assert [(await bluez.value())[:2] for _ in range(1000)] == [i.to_bytes(2) for i in range(1000)]
 
 
 async def test_nothing_is_sent_to_who_is_gone(notes: Notes, bluez: StandIn) -> None:
