@@ -5,6 +5,7 @@ library is derived from one of its classes, so that the library can be imported 
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -84,7 +85,11 @@ class Refusal(Exception):
 
 
 def require_dbus() -> None:
-    """Raise UsageError where dbus_fast is not installed."""
+    """Raise UsageError where there is no BlueZ, or dbus_fast is not installed."""
+    if sys.platform != "linux":
+        raise UsageError(
+            "a device over Bluetooth LE needs Linux", remedy="Run it on a Linux machine, such as a Raspberry Pi"
+        )
     try:
         import dbus_fast.aio  # noqa: F401
     except ImportError:

@@ -35,7 +35,7 @@ MAX_RETRY: Final = 30.0
 def bluez_listener(adapter: str | None = None, timing: Timing | None = None) -> GattPeripheral:
     """Return a Listener on a Bluetooth adapter, such as "hci0" or its address; None: the first that will do.
 
-    Raises UsageError where dbus_fast is not installed.
+    Raises UsageError on another system than Linux, and where dbus_fast is not installed.
     """
     require_dbus()
     return GattPeripheral(BlueZStack(adapter), timing=timing)

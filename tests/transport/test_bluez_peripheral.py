@@ -445,3 +445,6 @@ async def test_without_dbus_fast_the_error_says_what_to_install(monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "dbus_fast.aio", None)
     with pytest.raises(UsageError, match=r"pip install 'oob\[ble\]'"):
         bluez_listener()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(UsageError, match="needs Linux"):
+        bluez_listener()
