@@ -45,10 +45,6 @@ class Audience(Protocol):
         """Notifications on TX are wanted by somebody, or by nobody any more."""
         ...
 
-    def on_release(self, path: str) -> None:
-        """BlueZ has given up the advertisement at `path`."""
-        ...
-
 
 def advertisement(tag: bytes) -> dict[str, "Variant"]:
     """Return the properties of an advertisement with `tag`, 6 bytes or none. Raises UsageError for another length.
@@ -69,19 +65,29 @@ def advertisement(tag: bytes) -> dict[str, "Variant"]:
 
 
 class Application:
-    """Answers the method calls of BlueZ on the exported objects."""
+    """Answers the method calls of BlueZ on the exported objects. `on_release`: BlueZ gives up an advertisement."""
 
-    def __init__(self, audience: Audience) -> None:
+    def __init__(self, audience: Audience, on_release: Callable[[str], None]) -> None:
         self.advertisements: dict[str, dict[str, Variant]] = {}
         """The properties of each advertisement that BlueZ may read, by object path."""
-        self._audience = audience
+        self._audience, self._on_release = audience, on_release
+        self._objects = _objects()
+        self._methods: dict[tuple[str, str, str], Callable[[Incoming], Reply]] = {
+            (OBJECT_MANAGER, "GetManagedObjects", ""): lambda _: ("a{oa{sa{sv}}}", [self._objects]),
+            (PROPERTIES, "GetAll", "s"): self._get_all,
+            (PROPERTIES, "Get", "ss"): self._get,
+            (CHARACTERISTIC_INTERFACE, "WriteValue", "aya{sv}"): self._write,
+            (CHARACTERISTIC_INTERFACE, "StartNotify", ""): lambda call: self._subscribe(call, True),
+            (CHARACTERISTIC_INTERFACE, "StopNotify", ""): lambda call: self._subscribe(call, False),
+            (ADVERTISEMENT_INTERFACE, "Release", ""): self._release,
+        }
 
     def answer(self, call: Incoming) -> Reply | None:
         """Answer a method call; None where its object is none of these. Raises Refusal."""
         interfaces = self._interfaces(call.path)
         if interfaces is None:
             return None
-        method = self._methods().get((call.interface, call.member, call.signature))
+        method = self._methods.get((call.interface, call.member, call.signature))
         if method is None or (call.interface not in interfaces and call.interface != PROPERTIES):
             raise Refusal("org.freedesktop.DBus.Error.UnknownMethod", f"no such method: {call.interface}.{call.member}")
         return method(call)
@@ -91,18 +97,7 @@ class Application:
             return {OBJECT_MANAGER: {}}
         if path in self.advertisements:
             return {ADVERTISEMENT_INTERFACE: self.advertisements[path]}
-        return _objects().get(path)
-
-    def _methods(self) -> dict[tuple[str, str, str], Callable[[Incoming], Reply]]:
-        return {
-            (OBJECT_MANAGER, "GetManagedObjects", ""): lambda _: ("a{oa{sa{sv}}}", [_objects()]),
-            (PROPERTIES, "GetAll", "s"): self._get_all,
-            (PROPERTIES, "Get", "ss"): self._get,
-            (CHARACTERISTIC_INTERFACE, "WriteValue", "aya{sv}"): self._write,
-            (CHARACTERISTIC_INTERFACE, "StartNotify", ""): lambda call: self._subscribe(call, True),
-            (CHARACTERISTIC_INTERFACE, "StopNotify", ""): lambda call: self._subscribe(call, False),
-            (ADVERTISEMENT_INTERFACE, "Release", ""): self._release,
-        }
+        return self._objects.get(path)
 
     def _get_all(self, call: Incoming) -> Reply:
         interfaces = self._interfaces(call.path) or {}
@@ -132,7 +127,7 @@ class Application:
 
     def _release(self, call: Incoming) -> Reply:
         del self.advertisements[call.path]
-        self._audience.on_release(call.path)
+        self._on_release(call.path)
         return "", []
 
 

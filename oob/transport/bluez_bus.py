@@ -223,7 +223,7 @@ async def _connect() -> "MessageBus":
         ) from error
     except (OSError, EOFError, DBusFastError) as error:
         raise LinkError(
-            f"there is no D-Bus system bus ({type(error).__name__}: {error})",
+            f"the D-Bus system bus cannot be reached ({type(error).__name__}: {error})",
             step="listen",
             remedy="Start D-Bus (package dbus); in a container, hand in /run/dbus/system_bus_socket",
         ) from error

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from oob.errors import LinkError
 from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, GATT_MANAGER, choose
-from oob.transport.bluez_application import CHARACTERISTIC_INTERFACE, ROOT, TX, Application, advertisement
+from oob.transport.bluez_application import CHARACTERISTIC_INTERFACE, ROOT, TX, Application, Audience, advertisement
 from oob.transport.bluez_bus import BLUEZ, DAEMON, OBJECT_MANAGER, PROPERTIES, Bus, Incoming, Refusal, Reply, variant
 
 DEVICE: Final = "org.bluez.Device1"
@@ -23,16 +23,8 @@ _RULES: Final = (
 _VANISHING: Final = {ADAPTER, GATT_MANAGER, ADVERTISING_MANAGER}
 
 
-class Clients(Protocol):
+class Clients(Audience, Protocol):
     """Who is told of the clients. None of it may raise, or take long."""
-
-    def on_write(self, device: str, value: bytes, mtu: int) -> None:
-        """The client at the object path `device` wrote to RX."""
-        ...
-
-    def on_subscribe(self, enabled: bool) -> None:
-        """Notifications on TX are wanted by somebody, or by nobody any more."""
-        ...
 
     def on_gone(self, device: str) -> None:
         """The device at this object path, client or not, is not connected any more."""
@@ -47,7 +39,7 @@ class Session:
         """Set once nothing of the session works any more."""
         self._wanted = adapter
         self._clients = clients
-        self._application = Application(self)
+        self._application = Application(clients, self._on_release)
         self._bus: Bus | None = None
         self._owner = ""  # the unique name of BlueZ on the bus: nobody else is obeyed
         self._adapter = ""
@@ -153,15 +145,7 @@ class Session:
 
     # --- what BlueZ tells ---
 
-    def on_write(self, device: str, value: bytes, mtu: int) -> None:
-        """Hand on a write."""
-        self._clients.on_write(device, value, mtu)
-
-    def on_subscribe(self, enabled: bool) -> None:
-        """Hand on a subscription."""
-        self._clients.on_subscribe(enabled)
-
-    def on_release(self, path: str) -> None:
+    def _on_release(self, path: str) -> None:
         """Begin anew when BlueZ gives up the advertisement: its adapter goes."""
         if self._on_air is not None and self._on_air[0] == path:
             self.ended.set()

@@ -85,7 +85,7 @@ def test_device_without_bluetooth(shell: Shell, tmp_path: Path, monkeypatch: pyt
     no_bluetooth(monkeypatch, tmp_path)
     outcome = shell("device", "run", "--ble", "--json", "--state", tmp_path / "d")
     assert (outcome.code, outcome.error["kind"]) == (3, "LinkError")
-    assert "there is no D-Bus system bus" in outcome.error["cause"]
+    assert "the D-Bus system bus cannot be reached" in outcome.error["cause"]
     assert "Start D-Bus" in outcome.error["remedy"]
 
 

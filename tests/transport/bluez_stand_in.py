@@ -107,6 +107,10 @@ class StandIn:
         await self.bus.send(Message.new_signal(path, interface, member, signature, list(body)))
         await self.settle()
 
+    async def call_daemon(self, member: str) -> None:
+        """Call a method of the bus itself."""
+        await _ask(self.bus, member)
+
     async def settle(self) -> None:
         """Wait until the application has handled all that it was sent."""
         if self.app:
@@ -175,10 +179,12 @@ def _disconnected(device: str) -> Message:
     return Message.new_signal(device, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, changed, []])
 
 
-async def _ask(bus: MessageBus, member: str, argument: str) -> Any:
+async def _ask(bus: MessageBus, member: str, *arguments: str) -> Any:
     """Ask the bus itself."""
-    name = "org.freedesktop.DBus"
-    message = Message(destination=name, path="/", interface=name, member=member, signature="s", body=[argument])
+    name, signature = "org.freedesktop.DBus", "s" * len(arguments)
+    message = Message(
+        destination=name, path="/", interface=name, member=member, signature=signature, body=list(arguments)
+    )
     reply = await bus.call(message)
     return reply.body[0] if reply.body else None
 

@@ -10,14 +10,23 @@ NO_CALLS = f'{ALLOW}<deny send_destination="org.bluez" send_type="method_call"/>
 """A policy that lets nobody call BlueZ."""
 
 
+def activatable(directory: Path) -> Path:
+    """Have the bus start a BlueZ that makes a file and fails; return the path of the file."""
+    script, made = directory / "start.sh", directory / "started"
+    script.write_text(f"touch {made}; exit 1")
+    (directory / "org.bluez.service").write_text(f"[D-BUS Service]\nName=org.bluez\nExec=/bin/sh {script}\n")
+    return made
+
+
 @contextmanager
 def dbus_daemon(directory: Path, policy: str = ALLOW) -> Iterator[str]:
-    """Run a bus that starts no services; yield its address."""
+    """Run a bus; yield its address. It starts what has a service file in the same directory."""
     config = directory / "bus.conf"
     config.write_text(
         '<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"'
         ' "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">'
         f"<busconfig><type>session</type><listen>unix:path={directory}/bus</listen><auth>EXTERNAL</auth>"
+        f"<servicedir>{directory}</servicedir>"
         f'<policy context="default">{policy}</policy></busconfig>'
     )
     arguments = ["dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}", "--print-address=1"]

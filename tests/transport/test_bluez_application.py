@@ -37,9 +37,6 @@ class Told:
     def on_subscribe(self, enabled: bool) -> None:
         self.events.append(("subscribe", enabled))
 
-    def on_release(self, path: str) -> None:
-        self.events.append(("release", path))
-
 
 @pytest.fixture
 def told() -> Told:
@@ -48,7 +45,7 @@ def told() -> Told:
 
 @pytest.fixture
 def application(told: Told) -> Application:
-    application = Application(told)
+    application = Application(told, lambda path: told.events.append(("release", path)))
     application.advertisements[TAGGED] = advertisement(b"tagtag")
     return application
 
@@ -86,6 +83,8 @@ def test_an_advertisement_holds_nothing_that_does_not_fit(application: Applicati
             "ManufacturerData": {COMPANY_ID: b"tagtag"},
         }
     ]
+    flags, uuid, data = 3, 2 + 16, 2 + 2 + 6
+    assert flags + uuid + data == 31
     assert "ManufacturerData" not in advertisement(b"")
     with pytest.raises(UsageError, match="6 bytes"):
         advertisement(b"short")

@@ -13,7 +13,7 @@ from oob.transport import bluez_bus
 from oob.transport.bluez_bus import OBJECT_MANAGER, Bus, Incoming, Refusal, Reply, error_named
 from oob.transport.bluez_peripheral import bluez_listener
 from tests.transport.bluez_stand_in import HCI0, PATIENCE, adapter, stand_in
-from tests.transport.dbus_daemon import ALLOW, NO_CALLS, dbus_daemon
+from tests.transport.dbus_daemon import ALLOW, NO_CALLS, activatable, dbus_daemon
 
 _ERROR = "org.freedesktop.DBus.Error."
 
@@ -59,7 +59,7 @@ async def start_fails(words: str, remedy: str, adapter: str | None = None) -> No
 async def test_without_a_bus(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address.format(tmp_path))
-    await start_fails("listen: there is no D-Bus system bus", "/run/dbus/system_bus_socket")
+    await start_fails("listen: the D-Bus system bus cannot be reached", "/run/dbus/system_bus_socket")
 
 
 async def test_a_bus_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +75,14 @@ async def test_without_bluez(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with dbus_daemon(tmp_path) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         await start_fails("the Bluetooth service does not run", "systemctl start bluetooth")
+
+
+async def test_bluez_is_started_where_d_bus_can_do_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = activatable(tmp_path)
+    with dbus_daemon(tmp_path) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        await start_fails("the Bluetooth service does not run", "systemctl start bluetooth")
+    assert started.exists()
 
 
 async def test_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

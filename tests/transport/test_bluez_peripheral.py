@@ -19,9 +19,10 @@ from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, GATT_MANAG
 from oob.transport.bluez_application import RX, SERVICE, TX
 from oob.transport.bluez_bus import OBJECT_MANAGER
 from oob.transport.bluez_peripheral import BlueZStack, bluez_listener
+from oob.transport.bluez_session import Session
 from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TX_UUID
 from tests.transport.bluez_stand_in import HCI0, HEADSET, PATIENCE, PHONE, TABLET, StandIn, adapter, stand_in
-from tests.transport.dbus_daemon import dbus_daemon
+from tests.transport.dbus_daemon import activatable, dbus_daemon
 
 HELLO = fragment(MessageType.HANDSHAKE, 0, b"hello", 20)[0]
 MTU = Variant("q", 185)
@@ -333,6 +334,28 @@ async def test_a_restart_of_bluez(address: str) -> None:
             assert [seen["ManufacturerData"] for seen in again.on_air.values()] == [{COMPANY_ID: b"tag--2"}]
             await again.write(PHONE, HELLO, mtu=MTU)
             assert ("subscribe", PHONE, False) in notes.events[-2:]
+
+
+async def test_bluez_that_was_stopped_is_not_started(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: asyncio.Queue[bool] = asyncio.Queue()
+    begin = Session.begin
+
+    async def counted(session: Session, *, autostart: bool) -> None:
+        try:
+            await begin(session, autostart=autostart)
+        finally:
+            tries.put_nowait(autostart)
+
+    monkeypatch.setattr(Session, "begin", counted)
+    async with stand_in(address) as bluez, running():
+        started = activatable(tmp_path)
+        await bluez.call_daemon("ReloadConfig")
+        bluez.bus.disconnect()
+        async with asyncio.timeout(PATIENCE):
+            assert [await tries.get() for _ in range(4)] == [True, False, False, False]
+        assert not started.exists()
 
 
 async def test_a_restart_of_d_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
