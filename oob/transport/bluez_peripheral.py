@@ -71,9 +71,9 @@ class _Clients:
 
     def on_gone(self, device: str) -> None:
         """A device, client or not, has disconnected."""
-        self._leaving.discard(device)
-        if device in self._known:
+        if device in self._known | self._leaving:
             self._known.discard(device)
+            self._leaving.discard(device)
             self._peripheral.on_disconnect(device)
 
     def leave(self, device: str) -> None:
@@ -87,11 +87,10 @@ class _Clients:
 
     def clear(self) -> list[str]:
         """Take leave of all clients; return who they were."""
-        gone, self._subscribed = list(self._known), False
-        for device in gone:
+        known, self._subscribed = list(self._known), False
+        for device in [*known, *self._leaving]:
             self.on_gone(device)
-        self._leaving.clear()
-        return gone
+        return known
 
 
 class BlueZStack:
