@@ -329,7 +329,32 @@ async def test_disconnecting_who_is_gone_is_no_error(notes: Notes, bluez: StandI
 # --- what it outlives ---
 
 
-async def test_a_restart_of_bluez(address: str) -> None:
+class Tries:
+    """The sessions that were begun, or could not be: whether each might have started BlueZ."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[bool] = asyncio.Queue()
+        self._begin = Session.begin
+
+    async def begin(self, session: Session, autostart: bool) -> None:
+        try:
+            await self._begin(session, autostart=autostart)
+        finally:
+            self._queue.put_nowait(autostart)
+
+    async def next(self) -> bool:
+        async with asyncio.timeout(PATIENCE):
+            return await self._queue.get()
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> Tries:
+    tries = Tries()
+    monkeypatch.setattr(Session, "begin", lambda session, *, autostart: tries.begin(session, autostart))
+    return tries
+
+
+async def test_a_restart_of_bluez(address: str, tries: Tries) -> None:
     async with stand_in(address) as bluez, running() as notes:
         await notes.advertise(b"tag--1")
         await bluez.write(PHONE, HELLO, mtu=MTU)
@@ -339,6 +364,7 @@ async def test_a_restart_of_bluez(address: str) -> None:
         await notes.advertise(b"tag--2")  # kept until it is back
         with pytest.raises(LinkError, match="connection lost"):
             await notes.stack.notify(PHONE, b"x")
+        assert [await tries.next() for _ in range(2)] == [True, False]
         async with stand_in(address) as again:
             await again.until("RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
             assert [seen["ManufacturerData"] for seen in again.on_air.values()] == [{COMPANY_ID: b"tag--2"}]
@@ -346,25 +372,12 @@ async def test_a_restart_of_bluez(address: str) -> None:
             assert ("subscribe", PHONE, False) in notes.events[-2:]
 
 
-async def test_bluez_that_was_stopped_is_not_started(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tries: asyncio.Queue[bool] = asyncio.Queue()
-    begin = Session.begin
-
-    async def counted(session: Session, *, autostart: bool) -> None:
-        try:
-            await begin(session, autostart=autostart)
-        finally:
-            tries.put_nowait(autostart)
-
-    monkeypatch.setattr(Session, "begin", counted)
+async def test_bluez_that_was_stopped_is_not_started(address: str, tries: "Tries", tmp_path: Path) -> None:
     async with stand_in(address) as bluez, running(BlueZStack(retry=0.01)):
         started = activatable(tmp_path)
         await bluez.call_daemon("ReloadConfig")
         bluez.bus.disconnect()
-        async with asyncio.timeout(PATIENCE):
-            assert [await tries.get() for _ in range(4)] == [True, False, False, False]
+        assert [await tries.next() for _ in range(4)] == [True, False, False, False]
         assert not started.exists()
 
 
@@ -383,25 +396,25 @@ async def test_a_restart_of_d_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             await notes.close()
 
 
-async def test_an_adapter_that_is_unplugged_and_comes_back(notes: Notes, bluez: StandIn) -> None:
+async def test_an_adapter_that_is_unplugged_and_comes_back(tries: Tries, notes: Notes, bluez: StandIn) -> None:
     await notes.advertise(b"")
     await bluez.write(PHONE, HELLO, mtu=MTU)
     gone = bluez.objects.pop(HCI0)
     await bluez.emit("/", OBJECT_MANAGER, "InterfacesRemoved", "oas", HCI0, [ADAPTER, GATT_MANAGER])
     await notes.until("disconnect", PHONE)
-    await bluez.until("app gone")
+    assert [await tries.next() for _ in range(2)] == [True, False]
     bluez.log.clear()
     bluez.objects["/org/bluez/hci1"] = gone
     await bluez.emit("/", OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", "/org/bluez/hci1", gone)
     await bluez.until("RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
 
 
-async def test_an_adapter_that_is_switched_off_and_on(notes: Notes, bluez: StandIn) -> None:
+async def test_an_adapter_that_is_switched_off_and_on(tries: Tries, notes: Notes, bluez: StandIn) -> None:
     await notes.advertise(b"")
     await bluez.write(PHONE, HELLO, mtu=MTU)
     await bluez.power(False)
     await notes.until("disconnect", PHONE)
-    await bluez.until("app gone")
+    assert [await tries.next() for _ in range(2)] == [True, False]
     bluez.log.clear()
     await bluez.power(True)
     await bluez.until("RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
@@ -410,10 +423,9 @@ async def test_an_adapter_that_is_switched_off_and_on(notes: Notes, bluez: Stand
 async def test_an_advertisement_that_bluez_gives_up_begins_anew(notes: Notes, bluez: StandIn) -> None:
     await notes.advertise(b"")
     [path] = bluez.on_air
-    await bluez.call(path, "org.bluez.LEAdvertisement1", "Release")
-    await bluez.until("app gone")
     bluez.log.clear()
-    await bluez.until("RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
+    await bluez.call(path, "org.bluez.LEAdvertisement1", "Release")
+    await bluez.until("app gone", "RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
 
 
 async def test_other_adapters_may_come_and_go(bluez: StandIn) -> None:
