@@ -64,7 +64,8 @@ class Session:
 
         The new one is registered before the old one goes, so that there is no gap, where the adapter has a place for
         both. BlueZ would also take a new ManufacturerData by PropertiesChanged (since 5.47), but then Linux keeps the
-        private address of that advertising set: whoever listens could tell that two tags are of one device.
+        private address of that advertising set until it expires (net/bluetooth/hci_sync.c, adv_rpa_valid): whoever
+        listens could tell that both tags are of one device.
         """
         old = self._on_air
         if tag == (old and old[1]):
@@ -80,8 +81,8 @@ class Session:
     async def notify(self, value: bytes) -> None:
         """Send a notification to all that subscribed: BlueZ cannot send to one of them. Raises LinkError.
 
-        Each goes into a queue of bluetoothd, which drops none of them while the connection lasts; it holds no more
-        than one message, since the link is half-duplex. That the bus has taken one is all that can be waited for.
+        Each goes into a queue of bluetoothd for each subscriber, which has no limit (src/shared/att.c) and tells nobody
+        how full it is. Since the link is half-duplex it holds one message, 4 KiB, at most.
         """
         changed = {"Value": variant("ay", value)}
         bus = self._require()
