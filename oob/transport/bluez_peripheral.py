@@ -196,6 +196,7 @@ class BlueZStack:
                 return session
             except LinkError:
                 self._session = None
+                clients.clear()  # who came in the moment between
                 await session.wait_stirred(delay)
                 delay = min(2 * delay, MAX_RETRY)
             finally:

@@ -38,6 +38,7 @@ class StandIn:
     places: int = 5
     refuse: dict[str, tuple[str, str]] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
+    held: dict[str, asyncio.Event] = field(default_factory=dict)  # methods that are answered once this is set
     app: str = ""  # the unique name of whoever registered
     services: dict[str, Any] = field(default_factory=dict)
     on_air: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -133,8 +134,6 @@ class StandIn:
             return False
         if message.message_type is not MessageType.METHOD_CALL or message.member in self.silent:
             return message.message_type is MessageType.METHOD_CALL
-        if message.member in self.refuse:
-            return Message.new_error(message, *self.refuse[message.member])
         match message.member:
             case "GetManagedObjects":
                 self.note("GetManagedObjects")
@@ -158,7 +157,13 @@ class StandIn:
             self.note("app gone")
 
     async def _work(self, message: Message) -> None:
-        match message.member:
+        member = message.member or ""
+        if member in self.held:
+            await self.held[member].wait()
+        if member in self.refuse:
+            await self.bus.send(Message.new_error(message, *self.refuse[member]))
+            return
+        match member:
             case "RegisterApplication":
                 self.app = message.sender or ""
                 reply = await self.call(message.body[0], OBJECT_MANAGER, "GetManagedObjects")
@@ -170,7 +175,7 @@ class StandIn:
                 del self.on_air[message.body[0]]
             case "Disconnect":
                 await self.bus.send(_disconnected(message.path or ""))
-        self.note(f"{message.member} {message.path if message.member == 'Disconnect' else message.body[0]}")
+        self.note(f"{member} {message.path if member == 'Disconnect' else message.body[0]}")
         await self.bus.send(Message.new_method_return(message))
 
 

@@ -420,6 +420,22 @@ async def test_an_adapter_that_is_switched_off_and_on(tries: Tries, notes: Notes
     await bluez.until("RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
 
 
+async def test_who_came_while_it_could_not_come_back_is_lost(bluez: StandIn) -> None:
+    async with running(BlueZStack(retry=0.01)) as notes:
+        await notes.advertise(b"")
+        bluez.held["RegisterAdvertisement"] = held = asyncio.Event()
+        bluez.refuse["RegisterAdvertisement"] = ("org.bluez.Error.Failed", "Failed to register advertisement")
+        bluez.log.clear()
+        await bluez.power(False)
+        await bluez.power(True)
+        await bluez.until("RegisterApplication /oob")
+        await bluez.write(PHONE, HELLO, mtu=MTU)
+        held.set()
+        await notes.until("disconnect", PHONE)
+        bluez.refuse.clear()
+        await bluez.until("RegisterAdvertisement /oob/advertisement1")
+
+
 async def test_an_advertisement_that_bluez_gives_up_begins_anew(notes: Notes, bluez: StandIn) -> None:
     await notes.advertise(b"")
     [path] = bluez.on_air
