@@ -213,7 +213,7 @@ class Bus:
 async def _connect() -> "MessageBus":
     from dbus_fast import BusType
     from dbus_fast.aio import MessageBus
-    from dbus_fast.errors import AuthError, DBusFastError
+    from dbus_fast.errors import AuthError, DBusError
 
     try:
         return await _in_time(MessageBus(bus_type=BusType.SYSTEM).connect(), "listen")
@@ -221,7 +221,7 @@ async def _connect() -> "MessageBus":
         raise LinkError(
             f"D-Bus does not let this user in ({error})", step="listen", remedy="Run it as another user"
         ) from error
-    except (OSError, EOFError, DBusFastError) as error:
+    except (OSError, EOFError, ValueError, DBusError) as error:  # ValueError: an address that is none
         raise LinkError(
             f"the D-Bus system bus cannot be reached ({type(error).__name__}: {error})",
             step="listen",
