@@ -85,12 +85,18 @@ class _Clients:
         """Have done with disconnecting it."""
         self._leaving.discard(device)
 
-    def clear(self) -> list[str]:
-        """Take leave of all clients; return who they were."""
-        known, self._subscribed = list(self._known), False
-        for device in [*known, *self._leaving]:
-            self.on_gone(device)
+    def leave_all(self) -> list[str]:
+        """Ignore what any client still writes; return who they are."""
+        known = list(self._known)
+        for device in known:
+            self.leave(device)
         return known
+
+    def clear(self) -> None:
+        """Take leave of all clients: nothing connects to them any more."""
+        self._subscribed = False
+        for device in self._known | self._leaving:
+            self.on_gone(device)
 
 
 class BlueZStack:
@@ -131,10 +137,12 @@ class BlueZStack:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
         session, self._session = self._session, None
-        clients = self._clients.clear() if self._clients is not None else []
-        if session is not None:
-            await asyncio.gather(*map(session.hang_up, clients), return_exceptions=True)
+        if session is not None and self._clients is not None:
+            with suppress(LinkError):  # closing the session does it as well, but later
+                await session.advertise(None)
+            await asyncio.gather(*map(session.hang_up, self._clients.leave_all()), return_exceptions=True)
             await session.close()
+            self._clients.clear()
 
     async def advertise(self, tag: bytes | None) -> None:
         """Advertise this tag, 6 bytes or none; None: be invisible. Raises LinkError where BlueZ refuses it.
@@ -196,6 +204,7 @@ class BlueZStack:
                 return session
             except LinkError:
                 self._session = None
+                session.ended.set()
                 clients.clear()  # who came in the moment between
                 await session.wait_stirred(delay)
                 delay = min(2 * delay, MAX_RETRY)

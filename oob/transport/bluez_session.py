@@ -97,13 +97,10 @@ class Session:
         await self._require().call(device, DEVICE, "Disconnect", step="disconnect")
 
     async def close(self) -> None:
-        """Become invisible and end the connection."""
-        if self._bus is not None:
-            if not self.ended.is_set():
-                with suppress(LinkError):
-                    await self.advertise(None)
-            await self._bus.close()
+        """End the connection, and with it all that BlueZ was told. May be called twice."""
         self.ended.set()
+        if self._bus is not None:
+            await self._bus.close()
 
     async def wait_stirred(self, timeout: float) -> None:
         """Wait until BlueZ or an adapter shows up or is switched on, at most `timeout` seconds."""
@@ -152,8 +149,10 @@ class Session:
             self.ended.set()
 
     def _on_call(self, call: Incoming) -> Reply | None:
-        if call.sender != self._owner:
-            raise Refusal("org.freedesktop.DBus.Error.AccessDenied", "only the Bluetooth service may do this")
+        if call.sender != self._owner or self.ended.is_set():
+            raise Refusal(
+                "org.freedesktop.DBus.Error.AccessDenied", "only the Bluetooth service may do this, and not now"
+            )
         return self._application.answer(call)
 
     def _on_signal(self, signal: Incoming) -> None:

@@ -162,6 +162,7 @@ class StandIn:
             await self.held[member].wait()
         if member in self.refuse:
             await self.bus.send(Message.new_error(message, *self.refuse[member]))
+            self.note(f"{member} refused")
             return
         match member:
             case "RegisterApplication":

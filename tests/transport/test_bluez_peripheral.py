@@ -170,9 +170,8 @@ async def test_closing_takes_everything_back(bluez: StandIn) -> None:
         await notes.advertise(b"tagtag")
         await bluez.write(PHONE, HELLO, mtu=MTU)
         assert len(bluez.on_air) == 1
-    assert f"Disconnect {PHONE}" in bluez.log
-    assert bluez.on_air == {}
     await bluez.until("app gone")
+    assert bluez.log[-3:] == ["UnregisterAdvertisement /oob/advertisement1", f"Disconnect {PHONE}", "app gone"]
     await notes.close()
     await notes.start()
     await notes.advertise(b"")
@@ -434,6 +433,18 @@ async def test_who_came_while_it_could_not_come_back_is_lost(bluez: StandIn) -> 
         await notes.until("disconnect", PHONE)
         bluez.refuse.clear()
         await bluez.until("RegisterAdvertisement /oob/advertisement1")
+
+
+async def test_nobody_comes_while_it_waits_for_the_next_try(tries: Tries, notes: Notes, bluez: StandIn) -> None:
+    await notes.advertise(b"")
+    bluez.refuse["RegisterAdvertisement"] = ("org.bluez.Error.Failed", "Failed to register advertisement")
+    bluez.objects["/org/bluez/hci1"] = adapter()
+    await bluez.power(False)
+    assert [await tries.next() for _ in range(2)] == [True, False]
+    await bluez.until("RegisterAdvertisement refused")
+    await bluez.settle()
+    assert await bluez.write(PHONE, HELLO, mtu=MTU) == "org.freedesktop.DBus.Error.AccessDenied"
+    assert notes.events == []
 
 
 async def test_an_advertisement_that_bluez_gives_up_begins_anew(notes: Notes, bluez: StandIn) -> None:
