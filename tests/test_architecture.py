@@ -59,6 +59,7 @@ TESTED_ELSEWHERE = {
     "conformance/sessions.py": _BY_THE_DEVICES,
     "sim/bleak_backend.py": _BY_THE_RADIO,
     "sim/bumble_peripheral.py": _BY_THE_RADIO,
+    "transport/bluez_session.py": "one life of a device on BlueZ: tests/transport/test_bluez_peripheral.py",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",
 }
 

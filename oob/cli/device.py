@@ -1,4 +1,4 @@
-"""`oob device`: be a device, on this machine."""
+"""`oob device`: be a device, on this machine or over Bluetooth LE."""
 
 import argparse
 from contextlib import AsyncExitStack
@@ -11,42 +11,57 @@ from oob.pairing import Model, Passcode
 from oob.progress import Progress
 from oob.sim.page import DemoPage
 from oob.storage import exclusive, private_directory
+from oob.transport.bluez_peripheral import bluez_listener
+from oob.transport.link import Listener
 from oob.transport.socket import SocketListener
 
 
 async def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Offer pairing until stopped."""
+    """Offer pairing until stopped, on this machine or over Bluetooth LE."""
+    if args.ble:
+        return await offer(args, terminal, bluez_listener(args.adapter), "oob pair --issuer URL --root FILE")
+    if args.adapter is not None:
+        raise UsageError("an adapter is for Bluetooth LE", step="listen", remedy="Say --ble, too")
+    how = f"oob pair --socket {args.socket} --issuer URL --root FILE"
+    return await offer(args, terminal, SocketListener(args.socket), how)
+
+
+async def offer(args: argparse.Namespace, terminal: Terminal, listener: Listener, how_to_pair: str) -> int:
+    """Offer pairing at a listener that is yet to be started; tell a person `how_to_pair`."""
     host, port = parse_address(args.listen)
     async with AsyncExitStack() as stack:
         stack.enter_context(exclusive(args.state))  # two devices on one state would double the guesses at a code
         page = DemoPage(args.name, private_directory(args.state), host=host, port=port)
         stack.push_async_callback(page.close)
         keyboard = Keyboard(terminal)
-        model = Model[args.model.upper()]
-        if model is Model.COMPARE and not keyboard.is_there:
-            raise UsageError("somebody must compare the numbers", step="compare", remedy="Run it in a terminal")
-        device = Device(
-            args.name,
-            args.state,
-            page,
-            model=model,
-            printed=True if args.printed else None,
-            confirm=lambda number, who: keyboard.confirm(f"{number}: does the client show this number, too? ({who})"),
-            issuers=args.allow_issuer,
-            report=terminal.event,
-        )
-        listener = SocketListener(args.socket)
+        device = _device(args, page, keyboard, terminal)
         stack.push_async_callback(listener.close)
         await listener.start()
         if args.press:
             device.offer.press()
         _show_offer(device, terminal)
-        terminal.say(f"Pair:  oob pair --socket {args.socket} --issuer URL --root FILE")
+        terminal.say(f"Pair:  {how_to_pair}")
         if keyboard.is_there:
             terminal.say("Enter presses its button, Ctrl-C stops.")
         stack.enter_context(keyboard.listening(lambda: _press(device, terminal)))
         await device.serve(listener)
     return 0
+
+
+def _device(args: argparse.Namespace, page: DemoPage, keyboard: Keyboard, terminal: Terminal) -> Device:
+    model = Model[args.model.upper()]
+    if model is Model.COMPARE and not keyboard.is_there:
+        raise UsageError("somebody must compare the numbers", step="compare", remedy="Run it in a terminal")
+    return Device(
+        args.name,
+        args.state,
+        page,
+        model=model,
+        printed=True if args.printed else None,
+        confirm=lambda number, who: keyboard.confirm(f"{number}: does the client show this number, too? ({who})"),
+        issuers=args.allow_issuer,
+        report=terminal.event,
+    )
 
 
 def parse_address(text: str) -> tuple[str, int]:

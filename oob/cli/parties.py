@@ -106,6 +106,7 @@ def add_device(commands: "Commands") -> None:
             "  oob device run --socket device.sock --model secret   prints the text of its QR code\n"
             "  oob device run --socket device.sock --model compare   both screens show a number, both users say yes\n"
             "  oob device run --socket device.sock --press          begins with a new passcode\n"
+            "  oob device run --ble --adapter hci1                  over Bluetooth LE, on Linux\n"
             "Enter presses the device's button: it shows a new passcode, lets a new owner in, or arms a comparison."
         ),
         formatter_class=Raw,
@@ -114,7 +115,10 @@ def add_device(commands: "Commands") -> None:
     models = ("passcode", "secret", "compare", "pinned", "button")
     run.add_argument("--model", choices=models, default="passcode", help="default: passcode")
     run.add_argument("--printed", action="store_true", help="the passcode stands on the device, and stays")
-    run.add_argument("--socket", type=Path, metavar="PATH", required=True, help="be reachable here, on this machine")
+    carrier = run.add_mutually_exclusive_group(required=True)
+    carrier.add_argument("--socket", type=Path, metavar="PATH", help="be reachable here, on this machine")
+    carrier.add_argument("--ble", action="store_true", help="be reachable over Bluetooth LE (Linux, BlueZ)")
+    run.add_argument("--adapter", metavar="HCI", help="with --ble: hci0, or its address; default: the first that is on")
     run.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="of the page; default: 127.0.0.1:0")
     run.add_argument("--press", action="store_true", help="begin with a press of the button: a new passcode, or owner")
     run.add_argument(

@@ -9,8 +9,9 @@ import pytest
 from oob.cli.device import parse_address
 from oob.device import device as device_runtime
 from oob.device.state import IDENTITY_FILE, STATE_FILE
-from oob.errors import UsageError
-from tests.cli.shell import Outcome, Shell
+from oob.errors import LinkError, UsageError
+from oob.transport.link import Link
+from tests.cli.shell import Outcome, Shell, no_bluetooth
 from tests.e2e.program import program
 
 
@@ -41,6 +42,62 @@ def test_device_shows_what_a_person_carries(shell: Shell, tmp_path: Path) -> Non
     digits = pressed["detail"]
     assert shown.out == f"Passcode: {digits[:4]} {digits[4:]}\n"
     assert "Pair:  oob pair --socket" in shown.err
+
+
+class SilentListener:
+    """A Listener at which nobody turns up."""
+
+    def __init__(self) -> None:
+        self.log: list[object] = []
+
+    async def start(self) -> None:
+        self.log.append("start")
+
+    async def advertise(self, tag: bytes | None) -> None:
+        self.log.append(tag)
+
+    async def accept(self) -> Link:
+        raise LinkError("closed")
+
+    async def close(self) -> None:
+        self.log.append("close")
+
+
+@pytest.mark.usefixtures("quick_device")
+@pytest.mark.parametrize(("options", "adapter"), [((), None), (("--adapter", "hci1"), "hci1")])
+def test_device_over_bluetooth(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], adapter: str | None
+) -> None:
+    listener = SilentListener()
+
+    def bluez_listener(name: str | None) -> SilentListener:
+        listener.log.append(name)
+        return listener
+
+    monkeypatch.setattr("oob.cli.device.bluez_listener", bluez_listener)
+    outcome = shell("device", "run", "--ble", *options, "--state", tmp_path / "d")
+    assert outcome.code == 0
+    assert "Pair:  oob pair --issuer URL --root FILE\n" in outcome.err
+    assert listener.log == [adapter, "start", "close"]
+
+
+def test_device_without_bluetooth(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_bluetooth(monkeypatch, tmp_path)
+    outcome = shell("device", "run", "--ble", "--json", "--state", tmp_path / "d")
+    assert (outcome.code, outcome.error["kind"]) == (3, "LinkError")
+    assert "the D-Bus system bus cannot be reached" in outcome.error["cause"]
+    assert "Start D-Bus" in outcome.error["remedy"]
+
+
+@pytest.mark.parametrize("carrier", [(), ("--socket", "s", "--ble")])
+def test_device_over_one_carrier(shell: Shell, tmp_path: Path, carrier: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        shell("device", "run", *carrier, "--state", tmp_path / "d")
+
+
+def test_device_with_an_adapter_that_is_of_no_use(shell: Shell, tmp_path: Path) -> None:
+    outcome = run_device(shell, tmp_path, "--adapter", "hci0")
+    assert (outcome.code, outcome.error["remedy"]) == (2, "Say --ble, too")
 
 
 @pytest.mark.usefixtures("quick_device")
