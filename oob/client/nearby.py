@@ -9,7 +9,7 @@ from oob.errors import DeviceNotFound, LinkError, OobError
 from oob.progress import Progress, Report, silent
 from oob.transport import ble_central, ble_scanner
 from oob.transport.ble_scanner import Found
-from oob.transport.link import Link
+from oob.transport.link import Link, Timing
 
 SETTLE: Final = 1.0
 """Seconds for which the radio listens on after the first device, to notice a second one."""
@@ -35,12 +35,13 @@ class Search:
         scanner: type[Any] | None = None,
         backend: type[Any] | None = None,
         adapter: str | None = None,
+        timing: Timing | None = None,
         report: Report = silent,
     ) -> None:
         self._tag_key, self._address = tag_key, None if address is None else address.casefold()
         self._timeout, self._settle, self._backend = timeout, settle, backend
         self._radio: dict[str, Any] = {"backend": scanner, "adapter": adapter, "report": report}
-        self._adapter, self._report = adapter, report
+        self._adapter, self._timing, self._report = adapter, timing, report
         self._strangers: dict[str, OobError] = {}  # by address
         self._last = ""  # the address that was tried last
         self._linked = False  # and that was reached
@@ -57,6 +58,7 @@ class Search:
             backend=self._backend,
             adapter=self._adapter,
             timeout=self._timeout,
+            timing=self._timing,
             locate=self._find_again,
             report=self._report,
         )
@@ -105,6 +107,10 @@ class Search:
 
     async def _find_again(self, timeout: float) -> Found:
         """Find the device anew. One that could not be reached gives way to another with the same tag."""
+        if self._linked and self._tag_key is None and self._address is None:
+            with suppress(DeviceNotFound):  # else it may have another address by now
+                return await ble_scanner.find(lambda seen: seen.address == self._last, self._settle, **self._radio)
+            timeout -= self._settle
         if self._tag_key is not None and not self._linked and self._settle < timeout:
             try:
                 return await self._find(self._settle, but=self._last)
@@ -161,11 +167,13 @@ async def reach(
     scanner: type[Any] | None = None,
     backend: type[Any] | None = None,
     adapter: str | None = None,
+    timing: Timing | None = None,
     report: Report = silent,
 ) -> Link:
     """Connect to the device with this tag key or address, or to the only one in range.
 
-    `tag_key` comes from bootstrap data, 16 bytes. `scanner`, `backend` and `adapter` are passed to bleak. Raises
+    `tag_key` comes from bootstrap data, 16 bytes, or from a pairing. `scanner`, `backend` and `adapter` are passed to
+    bleak, `timing` to the link. Raises
     DeviceNotFound when it is not seen within `timeout` seconds, LinkError when it cannot be reached in as many more, or
     when several answer and nothing tells them apart.
     """
@@ -177,6 +185,7 @@ async def reach(
         scanner=scanner,
         backend=backend,
         adapter=adapter,
+        timing=timing,
         report=report,
     )
     return await search.reach()

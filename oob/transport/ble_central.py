@@ -97,7 +97,10 @@ class _CentralCarrier:
         await self._dial(deadline)
 
     async def send(self, frame: bytes, last: bool) -> None:
-        """Write one frame: a command, and for the last one a request, whose response says that all have arrived."""
+        """Write one frame: a command, and for the last one a request, whose response says that all have arrived.
+
+        While the client still subscribes, a request would wait for that, one more round trip. The answer does as well.
+        """
         if self._inbox.error is not None:
             raise self._inbox.error.with_traceback(None)
         if self._client is None or self._rx is None:
@@ -105,7 +108,7 @@ class _CentralCarrier:
         self._wrote = True
         try:
             with renamed("link"):
-                await self._client.write_gatt_char(self._rx, frame, response=last)
+                await self._client.write_gatt_char(self._rx, frame, response=last and self._is_subscribed)
         except LinkError as error:
             # The stack words the end of a connection in many ways; here it has one name.
             if self._client is not None and self._client.is_connected:
@@ -121,6 +124,10 @@ class _CentralCarrier:
         self._closed = True
         self._inbox.fail(link_closed())
         await self._hang_up()
+
+    @property
+    def _is_subscribed(self) -> bool:
+        return self._subscription is not None and self._subscription.done()
 
     async def _dial(self, deadline: float) -> None:
         find_again = None if self._way.locate is None else lambda: self._find_again(deadline)

@@ -271,9 +271,10 @@ class GattPeripheral:
             # Perhaps the very same client, whose former connection is lost and not yet given up here.
             self._tell(connection, control(MessageType.BUSY, identify(request)))
         else:
-            if active.may_resume:
+            goes_on = active.connection is connection or active.may_resume
+            self._tell(connection, resume(id, goes_on))  # before what the link has to send, which waits for the same
+            if goes_on and active.connection is None:
                 active.attach(connection)
-            self._tell(connection, resume(id, active.connection is connection))
 
     def _hang_up(self, connection: _Connection) -> None:
         """The client has all that it wanted."""

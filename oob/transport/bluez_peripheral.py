@@ -24,7 +24,8 @@ from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_application import advertisement
 from oob.transport.bluez_bus import require_dbus
 from oob.transport.bluez_session import Session
-from oob.transport.link import Timing, connection_lost, finish
+from oob.transport.carrier import connection_lost, finish
+from oob.transport.link import Timing
 
 RETRY: Final = 1.0
 """Seconds until the next try to come back, if nothing shows before that it may succeed."""

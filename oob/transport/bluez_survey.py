@@ -77,7 +77,7 @@ async def _system_bus() -> AsyncIterator["MessageBus"]:
         bus.disconnect()
         with suppress(OSError, EOFError, TimeoutError):
             async with asyncio.timeout(WAIT):
-                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+                await bus.wait_for_disconnect()
 
 
 async def _call(bus: "MessageBus", destination: str, path: str, interface: str, member: str, *body: str) -> "Message":

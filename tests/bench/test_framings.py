@@ -39,8 +39,8 @@ def test_each_carries_messages_of_every_size(name: str, mtu: int) -> None:
 def test_ours_by_hand() -> None:
     # 11 frames each way, 4 in an event, and one write response.
     assert run(events(ours, 23, 1, 200))[1] == (6, 23)
-    # At first: subscription, its response, message, reply; the message's own response leaves with the reply.
-    assert run(events(ours, 247, 200, 200)) == [(4, 5), (2, 3)]
+    # At first: subscription and message, then its response and the reply. Later the message has a response, too.
+    assert run(events(ours, 247, 200, 200, 200)) == [(2, 4), (2, 2), (2, 3)]
 
 
 def test_write_then_read_by_hand() -> None:

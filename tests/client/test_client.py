@@ -209,23 +209,30 @@ def test_a_client_waits_longer_than_a_device_tries() -> None:
     assert device.PROCEED_WAIT > 0
 
 
+async def answer(link: Link, kind: MessageType, message: bytes) -> None:
+    await link.receive(5)
+    await link.send(kind, message)
+
+
 async def test_a_device_that_sends_garbage(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         for garbage in (b"", b"\x00" * 50, b"\xff" * 50):
             ours, theirs = link_pair()
-            await theirs.send(MessageType.HANDSHAKE, garbage)
+            answering = asyncio.create_task(answer(theirs, MessageType.HANDSHAKE, garbage))
             with pytest.raises(PeerError):
                 await on.client.pair(ours, on.device.offer.out_of_band())
             await ours.close()
+            await answering
 
 
 async def test_a_page_instead_of_a_handshake(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         ours, theirs = link_pair()
-        await theirs.send(MessageType.CHANNEL, b"x")
+        answering = asyncio.create_task(answer(theirs, MessageType.CHANNEL, b"x"))
         with pytest.raises(PeerError, match="a channel message where a handshake message belongs"):
             await on.client.pair(ours, on.device.offer.out_of_band())
         await ours.close()
+        await answering
 
 
 def test_a_page_is_under_one_of_its_names() -> None:

@@ -48,6 +48,7 @@ async def pair(
         await served.receive(10)
         await served.send(HANDSHAKE, b"hello")
         await link.receive(10)
+        await asyncio.sleep(MODEL.interval)  # the subscription stands: from now on the last frame is a request
         yield link, served
 
 
@@ -241,6 +242,7 @@ def test_a_short_absence_costs_nothing_but_time() -> None:
         async with VirtualRadio(model=MODEL) as radio:
             device = await radio.peripheral()
             async with await connect(device.address, backend=radio.client_backend, timing=PATIENT) as link:
+                await asyncio.sleep(10 * MODEL.interval)  # it has subscribed
                 await device.leave()
                 sending = asyncio.create_task(link.send(HANDSHAKE, b"x"))
                 await asyncio.sleep(0.3)

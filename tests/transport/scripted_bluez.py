@@ -84,7 +84,7 @@ async def service(address: str, name: str, objects: Objects | None = None) -> As
 async def leave(bus: MessageBus) -> None:
     """Disconnect, and wait for it."""
     bus.disconnect()
-    await asyncio.wait_for(bus.wait_for_disconnect(), 10)  # type: ignore[no-untyped-call]
+    await asyncio.wait_for(bus.wait_for_disconnect(), 10)
 
 
 async def call(address: str, destination: str, member: str = "Ping") -> Any:

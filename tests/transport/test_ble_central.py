@@ -8,7 +8,7 @@ import pytest
 from bleak.backends.device import BLEDevice
 from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError
 
-from oob.errors import DeviceNotFound, LinkError
+from oob.errors import DeviceNotFound, LinkError, LinkLost
 from oob.framing.gatt import MessageType, control, fragment, identify
 from oob.transport import ble_central
 from oob.transport.ble_central import connect
@@ -64,19 +64,20 @@ async def test_frames_follow_the_mtu_as_it_is_when_they_are_sent(
 
 async def test_a_lost_connection_has_one_name(backend: type[FakeClient]) -> None:
     async with await connect("C0:01", backend=backend) as link:
-        waiting = asyncio.create_task(link.receive(5))
+        carrier = carrier_of(link)
+        waiting = asyncio.create_task(carrier.receive())
         await asyncio.sleep(0)
         backend.last.lose()
-        with pytest.raises(LinkError, match="connection lost"):
+        with pytest.raises(LinkLost, match="connection lost"):
             await waiting
-        with pytest.raises(LinkError, match="connection lost"):
-            await link.send(HANDSHAKE, b"x")
+        with pytest.raises(LinkLost, match="connection lost"):
+            await carrier.send(b"x", True)
 
     backend.fails["write"] = BleakError("Not connected")
     async with await connect("C0:01", backend=backend) as link:
         backend.last.connected = False  # the callback is still on its way
-        with pytest.raises(LinkError, match="connection lost"):
-            await link.send(HANDSHAKE, b"x")
+        with pytest.raises(LinkLost, match="connection lost"):
+            await carrier_of(link).send(b"x", True)
 
 
 async def test_a_write_that_the_device_refuses_says_so(backend: type[FakeClient]) -> None:
@@ -275,7 +276,7 @@ def test_reconnect_gives_up_in_time_and_may_be_called_again(run_virtual: Run, ba
                 await link.send(HANDSHAKE, b"x")
             backend.waits["connect"].set()
             await carrier_of(link).reconnect()
-            await link.send(HANDSHAKE, b"x")
+            await carrier_of(link).send(b"x", True)
         return took
 
     assert run_virtual(lose_and_reconnect()) == ble_central.RECONNECT_TIMEOUT
@@ -313,10 +314,11 @@ async def a_visit(backend: type[FakeClient]) -> None:
     async with await connect("C0:01", backend=backend, locate=Locator("C0:02", "C0:03")) as link:
         await link.send(HANDSHAKE, bytes(40))
         backend.last.lose()
-        with pytest.raises(LinkError, match="connection lost"):
-            await link.receive(5)
-        await carrier_of(link).reconnect()
-        await link.send(HANDSHAKE, b"x")
+        carrier = carrier_of(link)
+        with pytest.raises(LinkLost):
+            await carrier.receive()
+        await carrier.reconnect()
+        await carrier.send(b"x", True)
 
 
 @pytest.mark.parametrize("cancellations", [1, 2])
