@@ -22,7 +22,7 @@ ROOMS = {
     "nacl": ("crypto",),
     "cbor2": ("cbor",),
     "bleak": ("transport", "sim.bleak_backend"),
-    "dbus_fast": ("transport",),
+    "dbus_fast": ("transport", "sim.bluez"),
     "nfc": ("transport",),
     "smartcard": ("transport",),
     "bumble": ("sim",),
@@ -59,6 +59,7 @@ TESTED_ELSEWHERE = {
     "conformance/sessions.py": _BY_THE_DEVICES,
     "sim/bleak_backend.py": _BY_THE_RADIO,
     "sim/bumble_peripheral.py": _BY_THE_RADIO,
+    "sim/bluez/link.py": "a connection, tested as a device has it: tests/sim/bluez/test_remote_gatt.py",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",
 }
 

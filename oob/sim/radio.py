@@ -165,6 +165,19 @@ class VirtualRadio:
             await self.retire(starting.result())
             raise
 
+    def fresh_address(self) -> str:
+        """Return an address, random and static, that nobody on this radio has."""
+        return self._address("E0")
+
+    async def stack(self, address: str) -> Device:
+        """Switch on a simulated stack with this address, and nothing on it. Used by the simulated BlueZ."""
+        starting = asyncio.create_task(self._power_on(address))
+        try:
+            return await finish(starting)
+        except asyncio.CancelledError:
+            await self.retire(starting.result())
+            raise
+
     async def connect(self, central: Device, address: Address) -> Connection:
         """Connect a simulated phone to the device at `address`, however long that takes. Used by the bleak backends.
 
