@@ -15,7 +15,11 @@ from bumble import ll
 from bumble.controller import Controller
 from bumble.core import PhysicalTransport
 from bumble.device import Advertisement, Connection, Device
-from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
+from bumble.hci import (
+    HCI_CONNECTION_TIMEOUT_ERROR,
+    Address,
+    HCI_LE_Set_Extended_Advertising_Parameters_Command,
+)
 from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink
@@ -59,6 +63,20 @@ class _Air(LocalLink):
         """Carry a link layer control packet, unless an end is out of range."""
         if self._reaches(sender_address) and self._reaches(receiver_address):
             super().send_ll_control_pdu(sender_address, receiver_address, packet)
+
+
+class _Controller(Controller):
+    """A software controller that lets nobody connect where it advertises itself as not connectable."""
+
+    def on_le_connect_ind(self, packet: ll.ConnectInd) -> None:
+        """Take a connection request, unless it is for an advertisement that asked for none."""
+        kind = HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties.CONNECTABLE_ADVERTISING
+        for advertised in self.advertising_sets.values():
+            if advertised.enabled and advertised.parameters is not None:
+                properties = advertised.parameters.advertising_event_properties
+                if advertised.address == packet.advertiser_address and properties & kind:
+                    super().on_le_connect_ind(packet)
+                    return
 
 
 class SimulatedPeripheral(GattPeripheral):
@@ -250,7 +268,7 @@ class VirtualRadio:
         self._air.absent.discard(controller)
 
     async def _power_on(self, address: str) -> Device:
-        controller = Controller(address, link=self._air)
+        controller = _Controller(address, link=self._air)
         device = Device(address=Address(address), host=Host(controller, AsyncPipeSink(controller)))
         await device.power_on()
         self._devices[device] = controller

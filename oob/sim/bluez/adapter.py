@@ -6,21 +6,39 @@ advertises and serves. Towards each device it has an address of its own, as with
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from bumble.device import Advertisement, Device
+from bumble.device import Advertisement, Connection, Device
 from bumble.hci import Address
 from dbus_fast import Variant
 
+from oob.sim.bluez.advertising_manager import ADVERTISING_MANAGER, AdvertisingManager
+from oob.sim.bluez.application import Surroundings
 from oob.sim.bluez.device import RemoteDevice, path_of
 from oob.sim.bluez.discovery import FILTERS, Filter, Sessions
 from oob.sim.bluez.errors import does_not_exist, failed, in_progress, not_ready
+from oob.sim.bluez.gatt_manager import GattManager
 from oob.sim.bluez.link import Radio
-from oob.sim.bluez.objects import Interface, Method, ObjectTree
+from oob.sim.bluez.objects import Interface, Method, ObjectTree, Values
+from oob.sim.bluez.program import Program
+from oob.sim.bluez.serving import Serving
 
 ADAPTER: Final = "org.bluez.Adapter1"
 _MODALIAS: Final = "usb:v1D6Bp0246d0542"  # what BlueZ 5.66 shows on any host
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the stand-in behaves. Times are in seconds."""
+
+    connect_timeout: float = 20.0
+    """How long a Connect may take: as the Linux kernel has it (HCI_LE_CONN_TIMEOUT)."""
+    temporary_timeout: float = 30.0
+    """After which a device that is silent is removed: `TemporaryTimeout` of BlueZ's main.conf by default."""
+    remembers_subscriptions: bool = False
+    """Whether centrals that drop stay subscribed: see `oob.sim.bluez.application`."""
 
 
 class Adapter:
@@ -34,16 +52,16 @@ class Adapter:
         tree: ObjectTree,
         *,
         connect_fault: Callable[[], str | None],
-        connect_timeout: float,
-        temporary_timeout: float,
+        settings: Settings,
     ) -> None:
         self.path = f"/org/bluez/hci{index}"
         self.radio = radio
         self.tree = tree
         self.powered = True
         self.connect_fault = connect_fault
-        self.connect_timeout = connect_timeout
-        self.temporary_timeout = temporary_timeout
+        self.connect_timeout = settings.connect_timeout
+        self.temporary_timeout = settings.temporary_timeout
+        self._remembers_subscriptions = settings.remembers_subscriptions
         self._name = f"simulated-hci{index}"
         self._address = address
         self._own = Address(address)
@@ -51,9 +69,18 @@ class Adapter:
         self._devices: dict[str, RemoteDevice] = {}
         self._scanner: Device | None = None
         self._turn = asyncio.Lock()  # starting and stopping the scan, one after the other
+        self._serving = Serving(radio, address, self._on_central, self._on_central_gone)
+        self._gatt = GattManager(self._serving, self._around, self._on_services)
+        self._advertising = AdvertisingManager(self._serving, self._advertiser, self._on_advertisements)
+        self._shown = self._interface()
 
-    def interfaces(self) -> list[Interface]:
-        """Return what the adapter's object has."""
+    async def start(self) -> None:
+        """Switch the adapter on, and show it."""
+        await self._serving.start()
+        managers = [manager.interface(self._program) for manager in (self._gatt, self._advertising)]
+        self.tree.add(self.path, self._shown, *managers)
+
+    def _interface(self) -> Interface:
         properties = {
             "Address": Variant("s", self._address),
             "AddressType": Variant("s", "random"),
@@ -80,19 +107,27 @@ class Adapter:
         }
         stored = ("Alias", "Discoverable", "DiscoverableTimeout", "Pairable", "PairableTimeout")
         writable = {name: partial(self._store, name) for name in stored}
-        return [Interface(ADAPTER, properties, methods, {**writable, "Powered": self.power})]
+        return Interface(ADAPTER, properties, methods, {**writable, "Powered": self.power})
 
     async def close(self) -> None:
         """Switch everything off, without a word on the bus."""
         self.powered = False
         await self._silence()
 
+    async def unplug(self) -> None:
+        """Switch everything off, and take the adapter and its devices off the bus."""
+        self._advertising.release()
+        await self.close()
+        self.tree.remove(self.path)
+
     async def power(self, powered: bool) -> None:
         """Switch the adapter on or off, as by `Powered`."""
         if powered == self.powered:
             return
         self.powered = powered
-        if not powered:
+        if powered:
+            await self._serving.start()
+        else:
             await self._silence()
         self._change(Powered=Variant("b", powered))
 
@@ -104,6 +139,13 @@ class Adapter:
             await self._scan_as_wanted()
         for device in list(self._devices.values()):
             await device.forget_caller(caller)
+        self._gatt.forget_caller(caller)
+        await self._advertising.forget_caller(caller)
+
+    async def on_properties(self, caller: str, path: str, interface: str, changed: dict[str, Variant]) -> None:
+        """A program has changed properties of an object of its own."""
+        await self._gatt.on_properties(caller, path, interface, changed)
+        await self._advertising.on_properties(caller, path, interface, changed)
 
     def forget(self, device: RemoteDevice) -> None:
         """Drop a device that is gone."""
@@ -111,6 +153,7 @@ class Adapter:
 
     async def hang_up(self, address: Address) -> None:
         """End the connection that the device at `address` opened to this adapter, if there is one."""
+        await self._serving.hang_up(address)
 
     async def _start_discovery(self, caller: str) -> None:
         self._require_power()
@@ -154,6 +197,7 @@ class Adapter:
         await self._scan_as_wanted()
         for device in list(self._devices.values()):
             await device.disconnect()
+        await self._serving.stop()
 
     async def _scan_as_wanted(self) -> None:
         """Scan as long as somebody wants to."""
@@ -182,6 +226,42 @@ class Adapter:
             device.saw(seen, repeat=self._sessions.repeats)
         else:
             self._show(seen.address).export(seen)
+
+    def _on_central(self, connection: Connection) -> None:
+        """Somebody has connected to this adapter."""
+        path = path_of(self.path, connection.peer_address)
+        device = self._devices.get(path)
+        if device is None:
+            device = self._show(connection.peer_address)
+            device.export()
+        device.came_in()
+
+    def _on_central_gone(self, connection: Connection) -> None:
+        self._gatt.on_disconnect(connection)
+        device = self._devices.get(path_of(self.path, connection.peer_address))
+        if device is not None:
+            device.went_out()
+
+    def _program(self, name: str) -> Program:
+        return Program(self.tree.bus, name)
+
+    def _around(self, program: Program) -> Surroundings:
+        return Surroundings(
+            program,
+            lambda: self._serving.connections,
+            self._serving.notify,
+            lambda connection: path_of(self.path, connection.peer_address),
+            self._remembers_subscriptions,
+        )
+
+    def _advertiser(self) -> tuple[str, bool, bool]:
+        return self._name, self.powered, bool(self._shown.properties["Discoverable"].value)
+
+    def _on_services(self) -> None:
+        self._change(UUIDs=Variant("as", self._gatt.uuids))
+
+    def _on_advertisements(self, changed: Values) -> None:
+        self.tree.change(self.path, ADVERTISING_MANAGER, changed)
 
     def _show(self, address: Address) -> RemoteDevice:
         device = RemoteDevice(self, address)

@@ -56,6 +56,7 @@ class RemoteDevice:
         self._own_address = ""  # the adapter's towards this device: always the same
         self._shown = self._interface()
         self._temporary = True
+        self._flicker = 0  # dB
         self._seen = asyncio.get_running_loop().time()
         self._silence: asyncio.TimerHandle | None = None
         self._link: Link | None = None
@@ -99,7 +100,10 @@ class RemoteDevice:
     def saw(self, seen: Advertisement, *, repeat: bool) -> None:
         """Show what has changed in an advertisement; with `repeat` also the data that has not."""
         self._seen = asyncio.get_running_loop().time()
-        values = {"RSSI": Variant("n", seen.rssi), **device_properties(seen.data)}
+        # Real signal strength is never still, and so a device that goes on advertising is reported on and on. Programs
+        # live by that: bleak's `find_device_by_filter` misses what is reported while the scan is being started.
+        self._flicker ^= 1
+        values = {"RSSI": Variant("n", seen.rssi - self._flicker), **device_properties(seen.data)}
         if "UUIDs" in values:  # only ever more of them, as in `device_add_eir_uuids` of src/device.c
             known = self._value("UUIDs")
             values["UUIDs"].value = [*known, *(uuid for uuid in values["UUIDs"].value if uuid not in known)]

@@ -46,7 +46,7 @@ class ObjectTree:
     """The objects that a service shows on a bus. Its handler belongs on the bus before the service takes its name."""
 
     def __init__(self, bus: MessageBus) -> None:
-        self._bus = bus
+        self.bus = bus
         self._objects: dict[str, dict[str, Interface]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -104,8 +104,8 @@ class ObjectTree:
         else:
             body = [] if not method.gives else [result]
             reply = Message.new_method_return(message, method.gives, body)
-        if MessageFlag.NO_REPLY_EXPECTED not in message.flags and self._bus.connected:
-            await self._bus.send(reply)
+        if MessageFlag.NO_REPLY_EXPECTED not in message.flags and self.bus.connected:
+            await self.bus.send(reply)
 
     def _find(self, message: Message) -> Method:
         interface, member = message.interface or "", message.member or ""
@@ -183,8 +183,8 @@ class ObjectTree:
         return "<node>" + "".join(lines) + "</node>"
 
     def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
-        if self._bus.connected:
-            self._bus.send(Message.new_signal(path, interface, member, signature, body))
+        if self.bus.connected:
+            self.bus.send(Message.new_signal(path, interface, member, signature, body))
 
 
 def _described(interface: Interface) -> list[str]:

@@ -7,18 +7,23 @@ from typing import Final
 from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
 
-from oob.sim.bluez.adapter import Adapter
+from oob.sim.bluez.adapter import Adapter, Settings
+from oob.sim.bluez.advertising_manager import ADVERTISEMENT
 from oob.sim.bluez.bus import PrivateBus, private_bus
 from oob.sim.bluez.errors import ABORTED
 from oob.sim.bluez.link import Radio
 from oob.sim.bluez.objects import Interface, Method, ObjectTree
+from oob.sim.bluez.remote_gatt import CHARACTERISTIC
 
 NAME: Final = "org.bluez"
-CONNECT_TIMEOUT: Final = 20.0
-"""Seconds that a Connect may take: those of the Linux kernel (HCI_LE_CONN_TIMEOUT)."""
-TEMPORARY_TIMEOUT: Final = 30.0
-"""Seconds after which a device that is silent is removed: `TemporaryTimeout` of BlueZ's main.conf by default."""
 _DAEMON: Final = "org.freedesktop.DBus"
+_CHANGED: Final = "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
+_RULES: Final = (
+    f"type='signal',sender='{_DAEMON}',member='NameOwnerChanged'",
+    f"{_CHANGED},arg0='{CHARACTERISTIC}'",
+    f"{_CHANGED},arg0='{ADVERTISEMENT}'",
+)
+"""What the stand-in hears of the programs on the bus."""
 
 
 class SimulatedBluez:
@@ -27,14 +32,11 @@ class SimulatedBluez:
     The methods are what can happen to bluetoothd and its adapters; an adapter is named by its number, 0 for hci0.
     """
 
-    def __init__(
-        self, radio: Radio, bus: PrivateBus, adapters: int, connect_timeout: float, temporary_timeout: float
-    ) -> None:
+    def __init__(self, radio: Radio, bus: PrivateBus, adapters: int, settings: Settings) -> None:
         self.address = bus.address
         self._radio = radio
         self._private_bus = bus
-        self._connect_timeout = connect_timeout
-        self._temporary_timeout = temporary_timeout
+        self._settings = settings
         self._addresses = [radio.fresh_address() for _ in range(adapters)]
         self._plugged = set(range(adapters))
         self._adapters: dict[int, Adapter] = {}
@@ -49,7 +51,8 @@ class SimulatedBluez:
         bus.add_message_handler(self._tree.handle)
         bus.add_message_handler(self._on_signal)
         await bus.connect()
-        await bus.call(_match("NameOwnerChanged"))
+        for rule in _RULES:
+            await bus.call(Message(_DAEMON, "/org/freedesktop/DBus", _DAEMON, "AddMatch", signature="s", body=[rule]))
         await bus.request_name(NAME)
         self._tree.add("/org/bluez", Interface("org.bluez.AgentManager1", {}, _agent_methods()))
         for index in sorted(self._plugged):
@@ -78,8 +81,7 @@ class SimulatedBluez:
         self._plugged.discard(index)
         adapter = self._adapters.pop(index, None)
         if adapter is not None:
-            await adapter.close()
-            adapter.tree.remove(adapter.path)
+            await adapter.unplug()
 
     async def plug(self, index: int) -> None:
         """Put the adapter in again."""
@@ -111,26 +113,27 @@ class SimulatedBluez:
             self._radio,
             self._tree,
             connect_fault=lambda: self._faults.pop(0) if self._faults else None,
-            connect_timeout=self._connect_timeout,
-            temporary_timeout=self._temporary_timeout,
+            settings=self._settings,
         )
-        self._tree.add(adapter.path, *adapter.interfaces())
+        await adapter.start()
 
     def _on_signal(self, message: Message) -> bool:
-        if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
+        tree, adapters = self._tree, list(self._adapters.values())
+        if message.message_type is not MessageType.SIGNAL or tree is None:
+            return False
+        if message.member == "NameOwnerChanged":
             name, _, owner = message.body
-            if not owner and self._tree is not None:
-                self._tree.spawn(self._forget_caller(name))
+            if not owner:
+                tree.spawn(self._forget_caller(name))
+        elif message.member == "PropertiesChanged" and message.sender != tree.bus.unique_name:
+            interface, changed, _ = message.body
+            for adapter in adapters:
+                tree.spawn(adapter.on_properties(message.sender or "", message.path or "", interface, changed))
         return False
 
     async def _forget_caller(self, name: str) -> None:
         for adapter in list(self._adapters.values()):
             await adapter.forget_caller(name)
-
-
-def _match(member: str) -> Message:
-    rule = f"type='signal',sender='{_DAEMON}',member='{member}'"
-    return Message(_DAEMON, "/org/freedesktop/DBus", _DAEMON, "AddMatch", signature="s", body=[rule])
 
 
 def _agent_methods() -> dict[str, Method]:
@@ -148,18 +151,14 @@ async def _done(*_: object) -> None:
 
 @asynccontextmanager
 async def simulated_bluez(
-    radio: Radio,
-    *,
-    adapters: int = 1,
-    connect_timeout: float = CONNECT_TIMEOUT,
-    temporary_timeout: float = TEMPORARY_TIMEOUT,
+    radio: Radio, *, adapters: int = 1, settings: Settings | None = None
 ) -> AsyncIterator[SimulatedBluez]:
     """Run a private bus with a stand-in for bluetoothd, whose adapters are on this simulated radio.
 
     Raises UsageError (dbus-daemon is not installed), LinkError (it does not start).
     """
     async with private_bus() as bus:
-        bluez = SimulatedBluez(radio, bus, adapters, connect_timeout, temporary_timeout)
+        bluez = SimulatedBluez(radio, bus, adapters, settings or Settings())
         try:
             await bluez.start()
             yield bluez

@@ -12,7 +12,7 @@ from dbus_fast.aio import MessageBus
 
 from oob.errors import LinkError
 from oob.sim.radio import SimulatedPeripheral
-from oob.transport.gatt_profile import SERVICE_UUID
+from oob.transport.gatt_profile import COMPANY_ID, SERVICE_UUID
 
 BLUEZ = "org.bluez"
 HCI0, HCI1 = "/org/bluez/hci0", "/org/bluez/hci1"
@@ -39,6 +39,18 @@ async def found(address: str | None = None, adapter: str = "hci0") -> BLEDevice:
     """Return the device of this address, or the first one that offers the service, as bleak's scanner finds it."""
     device = await BleakScanner.find_device_by_filter(
         lambda device, data: address in (None, device.address),
+        timeout=WAIT,
+        service_uuids=[SERVICE_UUID],
+        bluez={"adapter": adapter},
+    )
+    assert device is not None
+    return device
+
+
+async def heard(tag: bytes, adapter: str = "hci0") -> BLEDevice:
+    """Return the device that advertises this tag, once it is heard."""
+    device = await BleakScanner.find_device_by_filter(
+        lambda _, data: data.manufacturer_data.get(COMPANY_ID) == tag,
         timeout=WAIT,
         service_uuids=[SERVICE_UUID],
         bluez={"adapter": adapter},

@@ -7,7 +7,7 @@ from bleak import BleakClient
 from bleak.exc import BleakDBusError, BleakError
 
 from oob.framing.gatt import MessageType
-from oob.sim.bluez import SimulatedBluez, simulated_bluez
+from oob.sim.bluez import Settings, SimulatedBluez, simulated_bluez
 from oob.sim.radio import SimulatedPeripheral, VirtualRadio
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import find
@@ -148,7 +148,7 @@ async def test_disconnect_ends_a_connect_that_takes_long(bluez: SimulatedBluez, 
 
 async def test_a_connect_takes_only_so_long(radio: VirtualRadio, monkeypatch: pytest.MonkeyPatch) -> None:
     device = await radio.peripheral()
-    async with simulated_bluez(radio, connect_timeout=0.05) as bluez:
+    async with simulated_bluez(radio, settings=Settings(connect_timeout=0.05)) as bluez:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
         path = (await found()).details["path"]
         await device.leave()
@@ -160,7 +160,10 @@ async def test_silent_devices_are_removed_unless_they_were_connected_to(
     radio: VirtualRadio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, silent = await radio.peripheral(), await radio.peripheral()
-    async with simulated_bluez(radio, temporary_timeout=0.1) as bluez, caller(bluez.address) as program:
+    async with (
+        simulated_bluez(radio, settings=Settings(temporary_timeout=0.1)) as bluez,
+        caller(bluez.address) as program,
+    ):
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
         paths = [(await found(each.address)).details["path"] for each in (kept, silent)]
         await program.call(paths[0], DEVICE, "Connect")
