@@ -68,6 +68,6 @@ async def test_the_handles_of_what_stays_are_the_same(bluez: SimulatedBluez) -> 
             assert second.written[0][0] == b"still there"
             with pytest.raises(BleakGATTProtocolError) as caught:
                 await client.write_gatt_char(handles[0], b"not there", response=True)
-            assert caught.value.code == ATT_INVALID_HANDLE_ERROR
+            assert int(caught.value.code) == ATT_INVALID_HANDLE_ERROR
         async with BleakClient(await found(adapter="hci1")) as client:
             assert [service.uuid for service in client.services].count(SERVICE_UUID) == 1
