@@ -60,6 +60,7 @@ TESTED_ELSEWHERE = {
     "sim/bleak_backend.py": _BY_THE_RADIO,
     "sim/bumble_peripheral.py": _BY_THE_RADIO,
     "sim/bluez/link.py": "a connection, tested as a device has it: tests/sim/bluez/test_remote_gatt.py",
+    "sim/controller.py": "tested where something advertises by it: tests/sim/bluez/test_advertising_manager.py",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",
 }
 

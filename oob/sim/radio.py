@@ -7,25 +7,22 @@ wrong on the air can be made to go wrong, by the methods of `SimulatedPeripheral
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bumble import ll
 from bumble.controller import Controller
 from bumble.core import PhysicalTransport
 from bumble.device import Advertisement, Connection, Device
-from bumble.hci import (
-    HCI_CONNECTION_TIMEOUT_ERROR,
-    Address,
-    HCI_LE_Set_Extended_Advertising_Parameters_Command,
-)
+from bumble.hci import HCI_CONNECTION_TIMEOUT_ERROR, Address
 from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink
 
 from oob.sim.bleak_backend import SimulatedClient, SimulatedScanner
 from oob.sim.bumble_peripheral import BumbleStack, hang_up
+from oob.sim.controller import SimulatedController
 from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.link import Timing, finish
 
@@ -63,20 +60,6 @@ class _Air(LocalLink):
         """Carry a link layer control packet, unless an end is out of range."""
         if self._reaches(sender_address) and self._reaches(receiver_address):
             super().send_ll_control_pdu(sender_address, receiver_address, packet)
-
-
-class _Controller(Controller):
-    """A software controller that lets nobody connect where it advertises itself as not connectable."""
-
-    def on_le_connect_ind(self, packet: ll.ConnectInd) -> None:
-        """Take a connection request, unless it is for an advertisement that asked for none."""
-        kind = HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties.CONNECTABLE_ADVERTISING
-        for advertised in self.advertising_sets.values():
-            if advertised.enabled and advertised.parameters is not None:
-                properties = advertised.parameters.advertising_event_properties
-                if advertised.address == packet.advertiser_address and properties & kind:
-                    super().on_le_connect_ind(packet)
-                    return
 
 
 class SimulatedPeripheral(GattPeripheral):
@@ -176,12 +159,7 @@ class VirtualRadio:
 
     async def central(self, on_advertisement: Callable[[Advertisement], None] | None = None) -> Device:
         """Switch on a simulated phone, which scans if it is told what for. Used by the bleak backends."""
-        starting = asyncio.create_task(self._start_central(on_advertisement))
-        try:
-            return await finish(starting)
-        except asyncio.CancelledError:
-            await self.retire(starting.result())
-            raise
+        return await self._started(self._start_central(on_advertisement))
 
     def fresh_address(self) -> str:
         """Return an address, random and static, that nobody on this radio has."""
@@ -189,12 +167,7 @@ class VirtualRadio:
 
     async def stack(self, address: str) -> Device:
         """Switch on a simulated stack with this address, and nothing on it. Used by the simulated BlueZ."""
-        starting = asyncio.create_task(self._power_on(address))
-        try:
-            return await finish(starting)
-        except asyncio.CancelledError:
-            await self.retire(starting.result())
-            raise
+        return await self._started(self._power_on(address))
 
     async def connect(self, central: Device, address: Address) -> Connection:
         """Connect a simulated phone to the device at `address`, however long that takes. Used by the bleak backends.
@@ -233,6 +206,14 @@ class VirtualRadio:
         timer = asyncio.get_running_loop().call_later(self._supervision_timeout, lose)
         self._timers.add(timer)
 
+    async def _started(self, start: Coroutine[Any, Any, Device]) -> Device:
+        starting = asyncio.create_task(start)
+        try:
+            return await finish(starting)
+        except asyncio.CancelledError:
+            await self.retire(starting.result())
+            raise
+
     async def _start_central(self, on_advertisement: Callable[[Advertisement], None] | None) -> Device:
         device = await self._power_on(self._address("D0"))
         if on_advertisement is not None:
@@ -268,7 +249,7 @@ class VirtualRadio:
         self._air.absent.discard(controller)
 
     async def _power_on(self, address: str) -> Device:
-        controller = _Controller(address, link=self._air)
+        controller = SimulatedController(address, link=self._air)
         device = Device(address=Address(address), host=Host(controller, AsyncPipeSink(controller)))
         await device.power_on()
         self._devices[device] = controller

@@ -122,10 +122,18 @@ class Serving:
             await self._stack.indicate_subscriber(connection, characteristic, value, force=True)
 
     async def hang_up(self, address: Address) -> None:
-        """End the connection that the device at `address` opened, if there is one."""
-        ours = [connection for connection in self.connections if connection.peer_address == address]
-        if self._stack is not None and ours:
-            await hang_up(self._stack, *ours)
+        """End the connection that the device at `address` opened, if there is one, once what was sent has left.
+
+        BlueZ waits for 2 s to that end, whether or not there is something (`DISCONNECT_TIMER` in src/device.c).
+        """
+        for connection in self.connections:
+            if connection.peer_address == address:
+                await finish(asyncio.create_task(self._hang_up(connection)))
+
+    async def _hang_up(self, connection: Connection) -> None:
+        await connection.drain()
+        if self._stack is not None:
+            await hang_up(self._stack, connection)
 
     async def _refresh(self) -> None:
         # Bumble does not survive the cancellation of a task that waits for its controller.
@@ -133,19 +141,24 @@ class Serving:
 
     async def _advertise_as_wanted(self) -> None:
         async with self._turn:
-            if self._stack is None:
-                return
-            for key, (advertised, running) in list(self._sets.items()):
-                if self._wanted.get(key) != advertised:
-                    del self._sets[key]
-                    if running.enabled:
-                        await running.stop()
-                    await running.remove()
-            for key, wanted in list(self._wanted.items()):
-                if key not in self._sets:
-                    self._sets[key] = wanted, await _advertise(self._stack, wanted)
-                elif not self._sets[key][1].enabled:
-                    await self._sets[key][1].start()
+            if self._stack is not None:
+                await self._take_down()
+                await self._put_up(self._stack)
+
+    async def _take_down(self) -> None:
+        for key, (advertised, running) in list(self._sets.items()):
+            if self._wanted.get(key) != advertised:
+                del self._sets[key]
+                if running.enabled:
+                    await running.stop()
+                await running.remove()
+
+    async def _put_up(self, stack: Device) -> None:
+        for key, wanted in list(self._wanted.items()):
+            if key not in self._sets:
+                self._sets[key] = wanted, await _advertise(stack, wanted)
+            elif not self._sets[key][1].enabled:
+                await self._sets[key][1].start()
 
     async def _advertise_again(self) -> None:
         """A connection ends an advertisement: start it anew each time, as BlueZ does."""

@@ -76,6 +76,19 @@ async def test_the_peripheral_can_hang_up(bluez: SimulatedBluez, app: Peripheral
         await until(lambda: not client.is_connected)
 
 
+async def test_what_was_notified_before_the_peripheral_hangs_up_still_arrives(
+    bluez: SimulatedBluez, app: Peripheral
+) -> None:
+    async with BleakClient(await found(adapter="hci1")) as client:
+        heard = await subscribed(client)
+        await client.write_gatt_char(INFO_UUID, b"x", response=True)
+        for number in range(20):
+            app.notify(bytes([number]) * 500)
+        await app.call(app.written[0][1]["device"], DEVICE, "Disconnect")
+        await until(lambda: not client.is_connected)
+        assert len(heard) == 20
+
+
 async def test_reading_goes_to_the_application_and_so_do_descriptors(bluez: SimulatedBluez, app: Peripheral) -> None:
     async with BleakClient(await found(adapter="hci1")) as client:
         assert await client.read_gatt_char(INFO_UUID) == b"about me"
