@@ -73,8 +73,11 @@ def test_the_program_decides_what_a_signal_means(number: signal.Signals, tmp_pat
     with subprocess.Popen(  # noqa: S603  our own command
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment
     ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == b"ready\n"
-        running.send_signal(number)
-        assert running.wait(20) == 9
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == b"ready\n"
+            running.send_signal(number)
+            assert running.wait(20) == 9
+        finally:
+            running.kill()
     assert list(tmp_path.iterdir()) == []

@@ -174,8 +174,7 @@ class RemoteDevice:
 
     async def _establish(self) -> None:
         await self._fail_as_asked()
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
+        await self._close_link()  # one that was lost
         self._own_address = self._own_address or self._host.radio.fresh_address()
         self._link = link = Link(self._host.radio, self._lost)
         try:
@@ -218,8 +217,6 @@ class RemoteDevice:
         """The connection has ended, from whatever side."""
         self._seen = asyncio.get_running_loop().time()
         self._change({"ServicesResolved": Variant("b", False), "Connected": Variant("b", False)})
-        if self._link is not None:
-            self._tree.spawn(self._close_link())
 
     async def _pair(self, _caller: str) -> None:
         raise BluezError("AuthenticationFailed", "Authentication Failed")  # the simulated radio does not pair

@@ -11,7 +11,8 @@ from oob.sim.bluez import SimulatedBluez
 from oob.sim.radio import SimulatedPeripheral
 from oob.transport.ble_scanner import scan
 from oob.transport.gatt_profile import COMPANY_ID, SERVICE_UUID
-from tests.sim.bluez.bench import HCI0, caller, found, until
+from tests.sim.bluez.bench import HCI0, caller, found, heard, until
+from tests.sim.bluez.peripheral import peripheral
 
 ADAPTER = "org.bluez.Adapter1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -55,6 +56,14 @@ async def test_the_filter_of_the_scan_is_that_of_the_adapter(
             assert [path for path in await program.objects() if "dev_" in path] == []
         await found()
         assert [path for path in await program.objects() if "dev_" in path] != []
+
+
+async def test_an_adapter_does_not_hear_itself(bluez: SimulatedBluez) -> None:
+    async with peripheral(bluez.address, HCI0):
+        await heard(b"tag--1", "hci1")
+        async with BleakScanner(service_uuids=[SERVICE_UUID], bluez={"adapter": "hci0"}) as scanner:
+            await asyncio.sleep(0.1)
+        assert scanner.discovered_devices == []
 
 
 async def test_one_discovery_for_each_client(bluez: SimulatedBluez) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -24,7 +25,7 @@ async def test_the_daemon_ends_with_its_context() -> None:
     async with private_bus() as bus:
         connection = await MessageBus(bus.address).connect()
     with pytest.raises(EOFError):
-        await connection.wait_for_disconnect()
+        await asyncio.wait_for(connection.wait_for_disconnect(), 5)
     connection.disconnect()
 
 

@@ -64,8 +64,11 @@ async def test_the_client_ends_the_connection(bluez: SimulatedBluez, device: Sim
     assert ends == [client] * 3
 
 
-async def test_the_device_ends_the_connection(bluez: SimulatedBluez, device: SimulatedPeripheral) -> None:
+async def test_the_device_ends_the_connection(
+    bluez: SimulatedBluez, radio: VirtualRadio, device: SimulatedPeripheral
+) -> None:
     ended = asyncio.Event()
+    stacks = len(radio._devices)
     client = BleakClient(await found(), lambda _: ended.set())
     await client.connect()
     await device.drop()
@@ -73,6 +76,7 @@ async def test_the_device_ends_the_connection(bluez: SimulatedBluez, device: Sim
     assert not client.is_connected
     await client.connect()
     await client.disconnect()
+    assert len(radio._devices) == stacks
 
 
 async def test_a_device_that_goes_out_of_range_is_lost(bluez: SimulatedBluez, device: SimulatedPeripheral) -> None:
@@ -165,14 +169,14 @@ async def test_silent_devices_are_removed_unless_they_were_connected_to(
         caller(bluez.address) as program,
     ):
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
-        paths = [(await found(each.address)).details["path"] for each in (kept, silent)]
-        await program.call(paths[0], DEVICE, "Connect")
-        await program.call(paths[0], DEVICE, "Disconnect")
-        await until(
-            lambda: (paths[1], [DEVICE]) in [tuple(b) for _, m, b in program.signals if m == "InterfacesRemoved"]
-        )
-        assert paths[0] in await program.objects()
-        await program.call(HCI0, "org.bluez.Adapter1", "RemoveDevice", "o", (paths[0],))
+        first = (await found(kept.address)).details["path"]
+        await program.call(first, DEVICE, "Connect")
+        await program.call(first, DEVICE, "Disconnect")
+        await kept.leave()
+        second = (await found(silent.address)).details["path"]
+        await until(lambda: (second, [DEVICE]) in [tuple(b) for _, m, b in program.signals if m == "InterfacesRemoved"])
+        assert first in await program.objects()
+        await program.call(HCI0, "org.bluez.Adapter1", "RemoveDevice", "o", (first,))
         assert [path for path in await program.objects() if "dev_" in path] == []
 
 
