@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from bumble.core import UUID, AdvertisingData
+from bumble.core import AdvertisingData
 from dbus_fast import Variant
 
 from oob.sim.bluez.objects import Values
-from oob.sim.bluez.remote_gatt import text_of
+from oob.sim.bluez.uuids import text_of, uuid_of
 
 _Type = AdvertisingData.Type
 _SERVICES: Final = (
@@ -69,7 +69,7 @@ def payload(properties: dict[str, Any], name: str, *, discoverable: bool) -> byt
     for company, data in properties.get("ManufacturerData", {}).items():
         parts.append((_Type.MANUFACTURER_SPECIFIC_DATA, company.to_bytes(2, "little") + bytes(data)))
     for text, data in properties.get("ServiceData", {}).items():
-        uuid = bytes(UUID(text).uuid_bytes)
+        uuid = bytes(uuid_of(text).uuid_bytes)
         parts.append((_SERVICE_DATA[_LENGTHS.index(len(uuid))], uuid + bytes(data)))
     made = bytes(AdvertisingData(parts))
     if len(made) > LEGACY_LENGTH:
@@ -96,6 +96,6 @@ def _flags(properties: dict[str, Any], discoverable: bool) -> list[tuple[int, by
 def _uuids(texts: Iterable[str]) -> list[tuple[int, bytes]]:
     by_length: dict[int, bytes] = {}
     for text in texts:
-        raw = bytes(UUID(text).uuid_bytes)
+        raw = bytes(uuid_of(text).uuid_bytes)
         by_length[len(raw)] = by_length.get(len(raw), b"") + raw
     return [(_SERVICES[2 * _LENGTHS.index(length)], raw) for length, raw in by_length.items()]

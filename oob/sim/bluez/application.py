@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bumble.att import ATT_READ_NOT_PERMITTED_ERROR, ATT_WRITE_NOT_PERMITTED_ERROR, ATT_Error
-from bumble.core import UUID
 from bumble.device import Connection
 from bumble.gatt import Characteristic, CharacteristicValue, Descriptor, Service
 from dbus_fast import Variant
@@ -26,6 +25,7 @@ from dbus_fast import Variant
 from oob.sim.bluez.errors import BluezError, failed, to_att
 from oob.sim.bluez.program import Program
 from oob.sim.bluez.remote_gatt import CHARACTERISTIC, DESCRIPTOR, FLAGS, SERVICE
+from oob.sim.bluez.uuids import uuid_of
 
 _Permissions = Characteristic.Permissions
 _PROPERTIES: Final = {
@@ -88,7 +88,7 @@ class Application:
                 for each, interfaces in objects.items()
                 if interfaces.get(CHARACTERISTIC, {}).get("Service") == path
             ]
-            return Service(UUID(objects[path][SERVICE]["UUID"]), characteristics)
+            return Service(uuid_of(objects[path][SERVICE]["UUID"]), characteristics)
         except (KeyError, ValueError):  # a property is not there, or no UUID, or no flag
             raise failed("No valid service object found") from None
 
@@ -115,7 +115,7 @@ class _Served:
         for flag in flags:
             shown |= _PROPERTIES[flag]
         self.characteristic: Characteristic[bytes] = Characteristic(
-            UUID(properties["UUID"]),
+            uuid_of(properties["UUID"]),
             shown,
             _permissions(flags),
             CharacteristicValue(self._read, self._write),
@@ -172,7 +172,7 @@ def _descriptor(path: str, properties: dict[str, Any], around: Surroundings) -> 
     async def write(connection: Connection, value: bytes) -> None:
         await _write(path, DESCRIPTOR, [bytes(value), _options(connection, around)], around)
 
-    return Descriptor(UUID(properties["UUID"]), _permissions(properties["Flags"]), CharacteristicValue(read, write))
+    return Descriptor(uuid_of(properties["UUID"]), _permissions(properties["Flags"]), CharacteristicValue(read, write))
 
 
 def _options(connection: Connection, around: Surroundings) -> dict[str, Variant]:

@@ -10,8 +10,9 @@ from oob.sim.bluez.application import Application, Surroundings
 from oob.sim.bluez.errors import BluezError, already_exists, does_not_exist, failed
 from oob.sim.bluez.objects import OBJECT_MANAGER, Interface, Method
 from oob.sim.bluez.program import Program
-from oob.sim.bluez.remote_gatt import CHARACTERISTIC, text_of
+from oob.sim.bluez.remote_gatt import CHARACTERISTIC
 from oob.sim.bluez.serving import Serving
+from oob.sim.bluez.uuids import text_of
 
 GATT_MANAGER: Final = "org.bluez.GattManager1"
 

@@ -1,11 +1,9 @@
 """The services of a connected device as D-Bus objects: org.bluez.GattService1, GattCharacteristic1, GattDescriptor1."""
 
 import asyncio
-import uuid as uuid_module
 from contextlib import suppress
 from typing import Final, NoReturn
 
-from bumble.core import UUID
 from bumble.gatt import GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR, Characteristic
 from bumble.gatt_client import CharacteristicProxy, DescriptorProxy, ServiceProxy
 from dbus_fast import Variant
@@ -13,6 +11,7 @@ from dbus_fast import Variant
 from oob.sim.bluez.errors import BluezError, failed, in_progress, not_permitted, not_supported
 from oob.sim.bluez.link import Link
 from oob.sim.bluez.objects import Interface, Method, ObjectTree
+from oob.sim.bluez.uuids import text_of
 
 SERVICE: Final = "org.bluez.GattService1"
 CHARACTERISTIC: Final = "org.bluez.GattCharacteristic1"
@@ -33,11 +32,6 @@ FLAGS: Final = {
     "extended-properties": _Properties.EXTENDED_PROPERTIES,
 }
 """What BlueZ calls the properties of a characteristic."""
-
-
-def text_of(uuid: UUID) -> str:
-    """Return a UUID as BlueZ writes it: 128 bits, lower case, with dashes."""
-    return str(uuid_module.UUID(bytes=uuid.uuid_128_bytes[::-1]))
 
 
 class RemoteServices:
