@@ -7,7 +7,7 @@ from bleak import BleakClient
 from bleak.exc import BleakDBusError, BleakError
 
 from oob.framing.gatt import MessageType
-from oob.sim.bluez import Settings, SimulatedBluez, simulated_bluez
+from oob.sim.bluez import Settings, SimulatedBluez, link, simulated_bluez
 from oob.sim.radio import SimulatedPeripheral, VirtualRadio
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import find
@@ -20,10 +20,10 @@ DEVICE = "org.bluez.Device1"
 async def test_this_librarys_client_finds_and_talks(bluez: SimulatedBluez, device: SimulatedPeripheral) -> None:
     sighting = await find(lambda found: found.tag == b"tagtag", 5)
     assert sighting.address == device.address
-    async with await connect(sighting.handle, timeout=5) as link:
+    async with await connect(sighting.handle, timeout=5) as opened:
         for message in (b"x", bytes(range(256)) * 8):
-            await link.send(MessageType.HANDSHAKE, message)
-            assert await link.receive(5) == (MessageType.HANDSHAKE, message[::-1])
+            await opened.send(MessageType.HANDSHAKE, message)
+            assert await opened.receive(5) == (MessageType.HANDSHAKE, message[::-1])
 
 
 @pytest.mark.parametrize("mtu", [23, 185, 247, 517])
@@ -111,9 +111,9 @@ async def test_two_devices_at_once(bluez: SimulatedBluez, radio: VirtualRadio, d
         await connect(await found(device.address)) as first,
         await connect(await found(other.address)) as second,
     ):
-        for link in (first, second, first):
-            await link.send(MessageType.HANDSHAKE, b"abc")
-            assert await link.receive(5) == (MessageType.HANDSHAKE, b"cba")
+        for opened in (first, second, first):
+            await opened.send(MessageType.HANDSHAKE, b"abc")
+            assert await opened.receive(5) == (MessageType.HANDSHAKE, b"cba")
     await other.close()
     await server
 
@@ -147,6 +147,23 @@ async def test_disconnect_ends_a_connect_that_takes_long(bluez: SimulatedBluez, 
         await program.call(path, DEVICE, "Disconnect")
         await device.come_back()
         await program.call(path, DEVICE, "Connect")
+        await program.call(path, DEVICE, "Connect")
+
+
+async def test_a_connection_that_is_lost_while_services_are_resolved(
+    bluez: SimulatedBluez, device: SimulatedPeripheral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(_: object) -> list[object]:
+        await device.drop()
+        await asyncio.Event().wait()
+        return []
+
+    path = (await found()).details["path"]
+    async with caller(bluez.address) as program:
+        with monkeypatch.context() as broken:
+            broken.setattr(link, "_discover", interrupted)
+            assert await program.error(path, DEVICE, "Connect") == ("Failed", "br-connection-canceled")
+        assert (await program.objects())[path][DEVICE]["Connected"] is False
         await program.call(path, DEVICE, "Connect")
 
 

@@ -34,6 +34,14 @@ async def test_what_is_no_application(bluez: SimulatedBluez) -> None:
         assert await program.error(HCI0, GATT, *register) == ("Failed", "No object received")
 
 
+async def test_an_application_without_a_service(bluez: SimulatedBluez) -> None:
+    async with peripheral(bluez.address, adapter=None) as app:
+        app.tree.remove("/service")
+        app.advertisement()
+        register: tuple[Any, ...] = ("RegisterApplication", "oa{sv}", ("/", {}))
+        assert await app.error(HCI0, GATT, *register) == ("Failed", "No valid service object found")
+
+
 @pytest.mark.parametrize(
     "properties",
     [
