@@ -22,7 +22,7 @@ ROOMS = {
     "nacl": ("crypto",),
     "cbor2": ("cbor",),
     "bleak": ("transport", "sim.bleak_backend"),
-    "dbus_fast": ("transport",),
+    "dbus_fast": ("transport", "sim.bluez"),
     "nfc": ("transport",),
     "smartcard": ("transport",),
     "bumble": ("sim",),
@@ -60,6 +60,8 @@ TESTED_ELSEWHERE = {
     "sim/bleak_backend.py": _BY_THE_RADIO,
     "sim/bumble_peripheral.py": _BY_THE_RADIO,
     "transport/bluez_session.py": "one life of a device on BlueZ: tests/transport/test_bluez_peripheral.py",
+    "sim/bluez/link.py": "a connection, tested as a device has it: tests/sim/bluez/test_remote_gatt.py",
+    "sim/controller.py": "tested where something advertises by it: tests/sim/bluez/test_advertising_manager.py",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",
 }
 

@@ -29,3 +29,11 @@ def seconds(text: str) -> float:
     if not 0 < value <= 3600:
         raise argparse.ArgumentTypeError("seconds, above 0 and at most 3600")
     return value
+
+
+def adapters(text: str) -> int:
+    """Parse a number of adapters, 1 to 16."""
+    value = int(text)
+    if not 1 <= value <= 16:
+        raise argparse.ArgumentTypeError("1 to 16")
+    return value

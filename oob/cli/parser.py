@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oob.cli.arguments import Raw
 from oob.cli.parties import add_device, add_issuer, add_owner, add_pair
-from oob.cli.tools import add_conformance, add_demo, add_discover, add_doctor
+from oob.cli.tools import add_conformance, add_demo, add_discover, add_doctor, add_sim
 
 _EPILOG = """\
 try it, without any hardware:
@@ -36,7 +36,17 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"oob {_version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (add_demo, add_pair, add_owner, add_device, add_issuer, add_discover, add_doctor, add_conformance):
+    for add in (
+        add_demo,
+        add_pair,
+        add_owner,
+        add_device,
+        add_issuer,
+        add_discover,
+        add_doctor,
+        add_conformance,
+        add_sim,
+    ):
         add(commands)
     args = parser.parse_args(argv)
     if getattr(args, "part", None) and args.state is None:

@@ -1,9 +1,9 @@
-"""The commands that show and check: demo, discover, doctor, conformance."""
+"""The commands that show and check: demo, discover, doctor, conformance, sim."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, add_adapter, add_common, seconds
+from oob.cli.arguments import Raw, adapters, add_adapter, add_common, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -137,3 +137,28 @@ def add_conformance(commands: "Commands") -> None:
     )
     device.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     device.set_defaults(run="oob.cli.conformance.device")
+
+
+def add_sim(commands: "Commands") -> None:
+    """Add `oob sim`."""
+    parser = commands.add_parser("sim", help="simulated Bluetooth, for this library's programs and any others")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    bluez = verbs.add_parser(
+        "bluez",
+        help="run a program for BlueZ with simulated adapters",
+        description=(
+            "Run any program with simulated Bluetooth adapters, hci0 and so on, all within reach of one another.\n"
+            "The program finds a simulated org.bluez on a system bus of its own: nothing of this machine's Bluetooth\n"
+            "is touched, and none is needed. Linux only; needs dbus-daemon. Exits with the program's exit code."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob sim bluez -- bluetoothctl show\n"
+            "  oob sim bluez --adapters 2 -- python -m pytest tests/radio\n"
+            "  oob sim bluez -- oob discover --timeout 2"
+        ),
+        formatter_class=Raw,
+    )
+    bluez.add_argument("--adapters", type=adapters, default=1, metavar="N", help="1 to 16; default: 1")
+    bluez.add_argument("command", nargs="+", metavar="COMMAND", help="the program and its arguments, after --")
+    bluez.set_defaults(run="oob.cli.sim.bluez", json=False)

@@ -8,10 +8,10 @@ everything here is simulated. What can go wrong on the air can be made to go wro
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bumble.controller import Controller
 from bumble.device import Advertisement, Connection, Device
@@ -22,6 +22,7 @@ from bumble.transport.common import AsyncPipeSink
 from oob.sim.air import IMMEDIATE, Air, LinkModel
 from oob.sim.bleak_backend import SimulatedClient, SimulatedScanner
 from oob.sim.bumble_peripheral import BumbleStack, hang_up
+from oob.sim.controller import SimulatedController
 from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.carrier import finish
 from oob.transport.link import Timing
@@ -125,12 +126,15 @@ class VirtualRadio:
 
     async def central(self, on_advertisement: Callable[[Advertisement], None] | None = None) -> Device:
         """Switch on a simulated phone, which scans if it is told what for. Used by the bleak backends."""
-        starting = asyncio.create_task(self._start_central(on_advertisement))
-        try:
-            return await finish(starting)
-        except asyncio.CancelledError:
-            await self.retire(starting.result())
-            raise
+        return await self._started(self._start_central(on_advertisement))
+
+    def fresh_address(self) -> str:
+        """Return an address, random and static, that nobody on this radio has."""
+        return self._address("E0")
+
+    async def stack(self, address: str) -> Device:
+        """Switch on a simulated stack with this address, and nothing on it. Used by the simulated BlueZ."""
+        return await self._started(self._power_on(address))
 
     async def connect(self, central: Device, address: Address) -> Connection:
         """Connect a simulated phone to the device at `address`, however long that takes. Used by the bleak backends.
@@ -167,6 +171,14 @@ class VirtualRadio:
         """Let nothing get through for a while; from the supervision timeout on, that costs the connections."""
         self._air.jam(seconds)
 
+    async def _started(self, start: Coroutine[Any, Any, Device]) -> Device:
+        starting = asyncio.create_task(start)
+        try:
+            return await finish(starting)
+        except asyncio.CancelledError:
+            await self.retire(starting.result())
+            raise
+
     async def _start_central(self, on_advertisement: Callable[[Advertisement], None] | None) -> Device:
         device = await self._power_on(self._address("D0"))
         if on_advertisement is not None:
@@ -201,7 +213,7 @@ class VirtualRadio:
         self._air.remove_controller(controller)
 
     async def _power_on(self, address: str) -> Device:
-        controller = Controller(address, link=self._air)
+        controller = SimulatedController(address, link=self._air)
         device = Device(address=Address(address), host=Host(controller, AsyncPipeSink(controller)))
         await device.power_on()
         self._devices[device] = controller

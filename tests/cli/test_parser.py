@@ -18,6 +18,7 @@ COMMANDS = [
     ["doctor"],
     ["conformance", "vectors", "f"],
     ["conformance", "device", "memory"],
+    ["sim", "bluez", "true"],
 ]
 
 
@@ -28,11 +29,11 @@ def test_each_command_has_its_function(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], *COMMANDS, ["device"], ["issuer"], ["conformance"]], ids=lambda c: " ".join(c[:2])
+    "command", [[], *COMMANDS, ["device"], ["issuer"], ["conformance"], ["sim"]], ids=lambda c: " ".join(c[:2])
 )
 def test_help_teaches(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = [word for word in command if word.islower() and len(word) > 1]
-    words = words[: 2 if words[:1] in (["device"], ["issuer"], ["conformance"]) else 1]
+    words = words[: 2 if words[:1] in (["device"], ["issuer"], ["conformance"], ["sim"]) else 1]
     with pytest.raises(SystemExit) as caught:
         main([*words, "--help"])
     assert caught.value.code == 0
@@ -46,7 +47,7 @@ def test_every_example_in_the_help_can_be_parsed(capsys: pytest.CaptureFixture[s
     import shlex
 
     examples = []
-    verbs = (["device", "run"], ["issuer", "init"], ["issuer", "serve"], ["conformance", "device"])
+    verbs = (["device", "run"], ["issuer", "init"], ["issuer", "serve"], ["conformance", "device"], ["sim", "bluez"])
     for words in ([], ["demo"], ["pair"], ["discover"], ["doctor"], *verbs):
         with pytest.raises(SystemExit):
             main([*words, "--help"])
@@ -85,6 +86,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["conformance", "device"],
         ["conformance", "device", "memory", "--wait", "0"],
         ["conformance", "device", "memory", "--model", "button"],
+        ["sim"],
+        ["sim", "bluez"],
+        ["sim", "bluez", "--adapters", "0", "--", "true"],
+        ["sim", "bluez", "--adapters", "17", "--", "true"],
     ],
     ids=" ".join,
 )

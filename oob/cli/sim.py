@@ -1,0 +1,64 @@
+"""`oob sim`: simulated Bluetooth for other programs."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from oob.cli.terminal import Terminal
+from oob.errors import UsageError
+from oob.sim.bluez import simulated_bluez
+from oob.sim.radio import VirtualRadio
+
+_KILLED = 128
+"""What a shell adds to the number of the signal that ended a program."""
+
+
+async def bluez(args: argparse.Namespace, _terminal: Terminal) -> int:
+    """Run a program on simulated adapters; return its exit code."""
+    async with VirtualRadio() as radio, simulated_bluez(radio, adapters=args.adapters) as stand_in:
+        try:
+            program = await asyncio.create_subprocess_exec(
+                *args.command, env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": stand_in.address}
+            )
+        except OSError as error:
+            raise UsageError(f"cannot run {args.command[0]} ({error.strerror})", step="sim") from None
+        _forward_signals(program)
+        code = await _ended(program)
+    return code if code >= 0 else _KILLED - code
+
+
+async def _ended(program: asyncio.subprocess.Process) -> int:
+    """Wait for the program, which does not outlive this."""
+    try:
+        return await program.wait()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            program.terminate()
+        await program.wait()
+        raise
+
+
+def _forward_signals(program: asyncio.subprocess.Process) -> None:
+    """Let the program decide what a signal means; this ends when it does, and cleans up."""
+
+    def forward(number: signal.Signals) -> None:
+        if number is signal.SIGINT and _in_foreground():
+            return  # the terminal has told the program, too
+        with suppress(ProcessLookupError):
+            program.send_signal(number)
+
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, forward, number)
+
+
+def _in_foreground() -> bool:
+    """Whether Ctrl-C in this terminal reaches the program by itself."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError, AttributeError):  # no terminal
+        return False
