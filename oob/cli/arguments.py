@@ -18,6 +18,22 @@ def add_common(parser: argparse.ArgumentParser, *, part: str = "", state: str = 
     parser.set_defaults(part=part)
 
 
+def add_offer(parser: argparse.ArgumentParser) -> None:
+    """Add what a device may be told: its name, what it is paired by, where its page is, and its state."""
+    parser.add_argument("--name", default="Demo device", help="what people see; default: Demo device")
+    models = ("passcode", "secret", "compare", "pinned", "button")
+    parser.add_argument("--model", choices=models, default="passcode", help="default: passcode")
+    parser.add_argument("--printed", action="store_true", help="the passcode stands on the device, and stays")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="of the page; default: 127.0.0.1:0"
+    )
+    parser.add_argument("--press", action="store_true", help="begin with a press of the button: a new code, or owner")
+    parser.add_argument(
+        "--allow-issuer", action="append", metavar="URL", help="take certificates from no other (repeatable)"
+    )
+    add_common(parser, part="device")
+
+
 def add_adapter(parser: argparse.ArgumentParser) -> None:
     """Add --adapter."""
     parser.add_argument("--adapter", metavar="HCI", help="use this Bluetooth adapter, where Linux has several: hci1")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, add_adapter, add_common, seconds
+from oob.cli.arguments import Raw, add_adapter, add_common, add_offer, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -111,20 +111,11 @@ def add_device(commands: "Commands") -> None:
         ),
         formatter_class=Raw,
     )
-    run.add_argument("--name", default="Demo device", help="what people see; default: Demo device")
-    models = ("passcode", "secret", "compare", "pinned", "button")
-    run.add_argument("--model", choices=models, default="passcode", help="default: passcode")
-    run.add_argument("--printed", action="store_true", help="the passcode stands on the device, and stays")
     carrier = run.add_mutually_exclusive_group(required=True)
     carrier.add_argument("--socket", type=Path, metavar="PATH", help="be reachable here, on this machine")
     carrier.add_argument("--ble", action="store_true", help="be reachable over Bluetooth LE (Linux, BlueZ)")
     run.add_argument("--adapter", metavar="HCI", help="with --ble: hci0, or its address; default: the first that is on")
-    run.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="of the page; default: 127.0.0.1:0")
-    run.add_argument("--press", action="store_true", help="begin with a press of the button: a new passcode, or owner")
-    run.add_argument(
-        "--allow-issuer", action="append", metavar="URL", help="take certificates from no other (repeatable)"
-    )
-    add_common(run, part="device")
+    add_offer(run)
     run.set_defaults(run="oob.cli.device.run")
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from oob.cli.device import offer
 from oob.cli.terminal import Terminal
 from oob.errors import UsageError
 from oob.sim.bluez import simulated_bluez
@@ -28,6 +29,15 @@ async def bluez(args: argparse.Namespace, _terminal: Terminal) -> int:
         _forward_signals(program)
         code = await _ended(program)
     return code if code >= 0 else _KILLED - code
+
+
+async def device(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Be a simulated device until stopped."""
+    async with VirtualRadio() as radio, simulated_bluez(radio) as stand_in:
+        terminal.say(f"Simulated Bluetooth LE:  export DBUS_SYSTEM_BUS_ADDRESS={stand_in.address}")
+        terminal.result({"who": "sim", "step": "bus", "detail": stand_in.address})
+        peripheral = await radio.peripheral(tag=None)
+        return await offer(args, terminal, peripheral, "oob pair --issuer URL --root FILE")
 
 
 async def _ended(program: asyncio.subprocess.Process) -> int:

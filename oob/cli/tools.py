@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, adapters, add_adapter, add_common, seconds
+from oob.cli.arguments import Raw, adapters, add_adapter, add_common, add_offer, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -162,3 +162,22 @@ def add_sim(commands: "Commands") -> None:
     bluez.add_argument("--adapters", type=adapters, default=1, metavar="N", help="1 to 16; default: 1")
     bluez.add_argument("command", nargs="+", metavar="COMMAND", help="the program and its arguments, after --")
     bluez.set_defaults(run="oob.cli.sim.bluez", json=False)
+    device = verbs.add_parser(
+        "device",
+        help="be a simulated device, for programs that are told where",
+        description=(
+            "Be a simulated device on a simulated radio, until stopped. The first line says how programs find it: by\n"
+            "DBUS_SYSTEM_BUS_ADDRESS, where a simulated org.bluez has one adapter. Linux only; needs dbus-daemon."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob sim device --ble                     then, in another terminal, with the variable that it names:\n"
+            "  oob discover --timeout 2\n"
+            "  oob sim device --ble --model secret --name 'Lab printer'\n"
+            "Enter presses its button, as with: oob device run"
+        ),
+        formatter_class=Raw,
+    )
+    device.add_argument("--ble", action="store_true", required=True, help="over simulated Bluetooth LE")
+    add_offer(device)
+    device.set_defaults(run="oob.cli.sim.device")

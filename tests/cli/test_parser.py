@@ -19,6 +19,7 @@ COMMANDS = [
     ["conformance", "vectors", "f"],
     ["conformance", "device", "memory"],
     ["sim", "bluez", "true"],
+    ["sim", "device", "--ble"],
 ]
 
 
@@ -47,8 +48,8 @@ def test_every_example_in_the_help_can_be_parsed(capsys: pytest.CaptureFixture[s
     import shlex
 
     examples = []
-    verbs = (["device", "run"], ["issuer", "init"], ["issuer", "serve"], ["conformance", "device"], ["sim", "bluez"])
-    for words in ([], ["demo"], ["pair"], ["discover"], ["doctor"], *verbs):
+    verbs = ("device run", "issuer init", "issuer serve", "conformance device", "sim bluez", "sim device")
+    for words in ([], ["demo"], ["pair"], ["discover"], ["doctor"], *map(str.split, verbs)):
         with pytest.raises(SystemExit):
             main([*words, "--help"])
         text = capsys.readouterr().out

@@ -1,12 +1,18 @@
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from oob.issuance import Authority
 from tests.cli.shell import Shell
+from tests.e2e.family import free_port
+from tests.e2e.program import program
 
 COUNT_ADAPTERS = """
 import asyncio, sys
@@ -81,3 +87,55 @@ def test_the_program_decides_what_a_signal_means(number: signal.Signals, tmp_pat
         finally:
             running.kill()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_simulated_device_is_discovered_paired_and_owned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`oob sim device --ble` in one terminal, and in another the client's commands, with genuine bleak."""
+    with (
+        issuing(tmp_path) as pair,
+        program("sim", "device", "--ble", "--state", "d", "--json", temporary=tmp_path) as device,
+    ):
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", json.loads(device.until('"bus"'))["detail"])
+        code = json.loads(device.until("passcode"))["detail"]
+        with program("discover", "--timeout", "1", "--json", temporary=tmp_path) as client:
+            assert json.loads(client.until("rssi"))["tag"]
+            assert client.wait() == 0
+        assert pair(code) == 0
+        root = tmp_path / "i" / "root.pem"
+        with program("owner", "status", "--state", "c", "--root", root, "--json", temporary=tmp_path) as client:
+            assert json.loads(client.until("url"))["url"].startswith("https://device-")
+            assert client.wait() == 0
+        assert device.stop() == 130
+
+
+def test_the_device_and_the_client_for_bluez_are_joined_by_simulated_adapters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = (sys.executable, "-m", "oob.cli", "device", "run", "--ble", "--adapter", "hci0", "--state", "d", "--json")
+    script = 'echo "bus $DBUS_SYSTEM_BUS_ADDRESS"; exec "$@"'
+    with (
+        issuing(tmp_path) as pair,
+        program("sim", "bluez", "--adapters", 2, "--", "sh", "-c", script, "sh", *device, temporary=tmp_path) as run,
+    ):
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", run.until("bus").split()[1])
+        code = json.loads(run.until("passcode"))["detail"]
+        assert pair(code, "--adapter", "hci1") == 0
+        assert run.stop() == 130
+
+
+@contextmanager
+def issuing(directory: Path) -> Iterator[Callable[..., int]]:
+    """Serve an issuer; yield what pairs by a passcode with what is near, and returns the exit code."""
+    Authority.create(directory / "i", dns_zones=["home.example"], ip_networks=["127.0.0.0/8"], now=1.7e9)
+    listen = f"127.0.0.1:{free_port()}"
+
+    def pair(code: str, *options: str) -> int:
+        where = ("--issuer", f"https://{listen}/directory", "--root", directory / "i" / "root.pem", "--state", "c")
+        with program("pair", *where, *options, "--json", temporary=directory) as client:
+            client.say(f"{code}\n")
+            client.until("certificate_sha256")
+            return client.wait()
+
+    with program("issuer", "serve", "--state", "i", "--listen", listen, "--json", temporary=directory) as issuer:
+        issuer.until("serving")
+        yield pair
