@@ -13,9 +13,9 @@ from oob.crypto import equal, hmac_sha256
 from oob.errors import UsageError
 
 TAG_KEY_LENGTH: Final = 16
-"""Bytes of a tag key, which is part of the bootstrap data."""
+"""Bytes of a tag key, which is part of the bootstrap data, and which a paired client is told."""
 NONCE_LENGTH: Final = 3
-"""Bytes of the nonce; the device draws a new one whenever its address changes."""
+"""Bytes of the nonce, which the device draws anew for each tag."""
 TAG_LENGTH: Final = 6
 """Bytes of a tag: all that a legacy ADV packet has left beside the service UUID."""
 _LABEL: Final = b"oob tag"
