@@ -38,21 +38,28 @@ class Presence:
 
     def tag(self) -> bytes:
         """Return a new tag of 6 bytes."""
-        key = self._store.state.tag_key
-        assert key is not None  # noqa: S101  made in __init__, and never taken away
-        return advertised_tag(key, self._random(NONCE_LENGTH))
+        return advertised_tag(self._key, self._random(NONCE_LENGTH))
 
     async def keep(self, listener: Listener) -> None:
-        """Advertise on a started listener until cancelled; what fails is reported, and tried again."""
+        """Advertise on a started listener until cancelled; what fails is reported, and tried again.
+
+        A tag goes with its key: after a reset former owners do not know the device by what is still on the air.
+        """
         time = asyncio.get_running_loop().time
-        shown: bool | None = None  # not known: an earlier life may have left anything
+        shown: bytes | None = None  # the key of what is shown, b"" for nothing; None: an earlier life may have left any
         due = time()
         while True:
-            wanted, pause = self.is_visible, LOOK
+            wanted, pause = self._key if self.is_visible else b"", LOOK
             if wanted != shown or (wanted and time() >= due):
                 told = await self._advertise(listener, self.tag() if wanted else None)
                 shown, due, pause = (wanted, time() + EPOCH, LOOK) if told else (None, due, RETRY)
             await asyncio.sleep(min(pause, due - time()) if shown else pause)
+
+    @property
+    def _key(self) -> bytes:
+        key = self._store.state.tag_key
+        assert key is not None  # noqa: S101  made in __init__, and never taken away
+        return key
 
     async def _advertise(self, listener: Listener, tag: bytes | None) -> bool:
         try:

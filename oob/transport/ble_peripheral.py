@@ -288,10 +288,12 @@ class GattPeripheral:
             self._spawn(partial(self._notify, connection, frame))
 
     async def _notify(self, connection: _Connection, frame: bytes) -> None:
-        await connection.ready.wait()
-        if connection.is_up:
-            await self.stack.notify(connection.peer, frame)
-        connection.told = False
+        try:
+            await connection.ready.wait()
+            if connection.is_up:
+                await self.stack.notify(connection.peer, frame)
+        finally:
+            connection.told = False
 
     def _drop(self, connection: _Connection, error: LinkError | PeerError) -> None:
         del self._connections[connection.peer]

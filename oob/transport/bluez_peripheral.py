@@ -138,10 +138,14 @@ class BlueZStack:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
         session, self._session = self._session, None
-        if session is not None and self._clients is not None:
+        if session is None or self._clients is None:
+            return
+        self._tag = None
+        try:
             with suppress(LinkError):  # closing the session does it as well, but later
-                await session.advertise(None)
+                await self._refresh(session)
             await asyncio.gather(*map(session.hang_up, self._clients.leave_all()), return_exceptions=True)
+        finally:
             await session.close()
             self._clients.clear()
 

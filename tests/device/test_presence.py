@@ -177,6 +177,25 @@ def test_a_paired_device_stays_visible_to_its_owners_and_a_reset_ends_that(tmp_p
     run(main())
 
 
+def test_a_reset_takes_the_tag_of_the_former_key_off_the_air(tmp_path: Path) -> None:
+    """Also where the device goes on being visible, to whoever comes in its window."""
+
+    async def main() -> None:
+        device, listener = make(tmp_path), Listener()
+        former = device.store.state.tag_key or b""
+        async with shown(device, listener):
+            await asyncio.sleep(2)
+            device.store.update(pairings=(), **device.offer.reset())
+            await asyncio.sleep(2)
+        before, after, *more = [tag or b"" for _, tag in listener.shown]
+        assert matches(former, before)
+        assert not matches(former, after)
+        assert matches(device.store.state.tag_key or b"", after)
+        assert more == []
+
+    run(main())
+
+
 def test_what_a_label_carries_stays_after_a_reset(tmp_path: Path) -> None:
     async def main() -> None:
         for model in (Model.SECRET, Model.PINNED):

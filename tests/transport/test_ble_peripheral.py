@@ -111,6 +111,25 @@ async def test_only_the_first_writer_is_served(peripheral: GattPeripheral, stack
     assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"b")
 
 
+async def test_who_could_not_be_told_once_is_told_the_next_time(
+    peripheral: GattPeripheral, stack: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(peer: Hashable, value: bytes) -> None:
+        raise LinkError("the bus is slow", step="link")
+
+    for peer in ("a", "b"):
+        peripheral.on_connect(peer)
+        peripheral.on_subscribe(peer, True)
+    write(peripheral, "a", b"a")
+    with monkeypatch.context() as patch:
+        patch.setattr(stack, "notify", fail)
+        write(peripheral, "b", b"b")
+        await settle()
+    write(peripheral, "b", b"b")
+    await settle()
+    assert [peer for peer, _ in stack.notified] == ["b"]
+
+
 @pytest.mark.parametrize("value", [b"", bytes(21)], ids=["empty", "longer than the MTU"])
 async def test_an_impossible_write_costs_the_writer_its_place(
     peripheral: GattPeripheral, stack: Notes, value: bytes

@@ -478,6 +478,22 @@ async def test_closing_while_bluez_is_away(address: str) -> None:
     await notes.close()
 
 
+async def test_a_stop_that_is_cancelled_leaves_the_bus_all_the_same(bluez: StandIn) -> None:
+    notes = Notes(BlueZStack(retry=FOR_EVER))
+    await notes.start()
+    await notes.advertise(b"")
+    await bluez.write(PHONE, HELLO, mtu=MTU)
+    bluez.held["Disconnect"] = asyncio.Event()
+    closing = asyncio.create_task(notes.close())
+    await bluez.until("UnregisterAdvertisement /oob/advertisement1")
+    closing.cancel()
+    await asyncio.wait({closing})
+    assert closing.cancelled()
+    await bluez.until("app gone")
+    await notes.until("disconnect", PHONE)
+    bluez.held["Disconnect"].set()
+
+
 async def test_bluez_that_falls_silent_is_given_up_on(bluez: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bluez_bus, "CALL_TIMEOUT", 0.01)
     bluez.silent.add("RegisterApplication")
