@@ -34,9 +34,11 @@ def add_offer(parser: argparse.ArgumentParser) -> None:
     add_common(parser, part="device")
 
 
-def add_adapter(parser: argparse.ArgumentParser) -> None:
-    """Add --adapter."""
-    parser.add_argument("--adapter", metavar="HCI", help="use this Bluetooth adapter, where Linux has several: hci1")
+def add_adapter(
+    parser: argparse.ArgumentParser, text: str = "use this Bluetooth adapter, where Linux has several: hci1"
+) -> None:
+    """Add --adapter with this help; None where it is not said."""
+    parser.add_argument("--adapter", metavar="HCI", help=text)
 
 
 def seconds(text: str) -> float:

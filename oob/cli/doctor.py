@@ -32,7 +32,7 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-async def _survey(adapter: str) -> list[Finding]:
+async def _survey(adapter: str | None) -> list[Finding]:
     findings = survey_system()
     if sys.platform == "linux":  # elsewhere, to look further is to ask the user for the radio
         findings += [*survey_kernel(), *survey_rfkill(), *await survey_bluez(adapter), *survey_configuration()]

@@ -114,7 +114,7 @@ def add_device(commands: "Commands") -> None:
     carrier = run.add_mutually_exclusive_group(required=True)
     carrier.add_argument("--socket", type=Path, metavar="PATH", help="be reachable here, on this machine")
     carrier.add_argument("--ble", action="store_true", help="be reachable over Bluetooth LE (Linux, BlueZ)")
-    run.add_argument("--adapter", metavar="HCI", help="with --ble: hci0, or its address; default: the first that is on")
+    add_adapter(run, "with --ble: hci0, or its address; default: the first that is on")
     add_offer(run)
     run.set_defaults(run="oob.cli.device.run")
 

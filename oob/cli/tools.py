@@ -86,7 +86,7 @@ def add_doctor(commands: "Commands") -> None:
         ),
         formatter_class=Raw,
     )
-    parser.add_argument("--adapter", default="", metavar="HCI", help="look at this one only, such as hci0; Linux")
+    add_adapter(parser, "look at this one only; Linux: hci1")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     parser.set_defaults(run="oob.cli.doctor.run")
 

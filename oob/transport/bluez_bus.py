@@ -77,7 +77,10 @@ Reply = tuple[str, list[Any]]
 
 
 class Refusal(Exception):
-    """A method call is answered with this D-Bus error. Never leaves this package."""
+    """A method call is to be answered with this D-Bus error; or was, and then this is the cause of a LinkError.
+
+    Never leaves this package by itself.
+    """
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
@@ -114,28 +117,41 @@ def error_named(name: str, text: str, step: str) -> LinkError:
     return LinkError(f"BlueZ refused ({words})", step=step, remedy="See what it says: journalctl -u bluetooth")
 
 
+def _decline(_call: Incoming) -> Reply | None:
+    return None
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
 class Bus:
     """A connection to the system bus (or to the one in DBUS_SYSTEM_BUS_ADDRESS)."""
 
-    def __init__(self, bus: "MessageBus", on_lost: Callable[[], None]) -> None:
+    def __init__(self, bus: "MessageBus", on_lost: Callable[[], None], timeout: float) -> None:
         self._bus = bus
+        self._timeout = timeout
         self._unread = 0  # signals of which it is not known that the bus has read them
         self._watcher = asyncio.create_task(self._watch_end(on_lost))
 
     @classmethod
     async def open(
         cls,
-        on_call: Callable[[Incoming], Reply | None],
-        on_signal: Callable[[Incoming], None],
-        on_lost: Callable[[], None],
+        on_call: Callable[[Incoming], Reply | None] = _decline,
+        on_signal: Callable[[Incoming], None] = _ignore,
+        on_lost: Callable[[], None] = _ignore,
+        *,
+        timeout: float | None = None,
     ) -> "Bus":
         """Connect. `on_call` answers method calls, or returns None to leave one to dbus_fast. Raises LinkError.
 
-        `on_lost` is called once, when the connection has ended for whatever reason.
+        `on_lost` is called once, when the connection has ended for whatever reason. `timeout` is for this and for each
+        call, in seconds; 10 by default.
         """
-        bus = await _connect()
+        timeout = CALL_TIMEOUT if timeout is None else timeout
+        bus = await _connect(timeout)
         bus.add_message_handler(lambda message: _dispatch(message, on_call, on_signal))
-        return cls(bus, on_lost)
+        return cls(bus, on_lost, timeout)
 
     async def call(
         self,
@@ -148,7 +164,7 @@ class Bus:
         autostart: bool = False,
         step: str = "listen",
     ) -> Incoming:
-        """Call a method and return the reply. Raises LinkError, LinkTimeout after 10 s.
+        """Call a method and return the reply. Raises LinkTimeout, LinkError, of which an error reply is the cause.
 
         With `autostart` the bus may start who is called.
         """
@@ -164,9 +180,10 @@ class Bus:
             flags=MessageFlag.NONE if autostart else MessageFlag.NO_AUTOSTART,
         )
         with self._connected(step):
-            reply = await _in_time(self._bus.call(request), step)
+            reply = await self._in_time(self._bus.call(request), step)
         if reply.message_type is MessageType.ERROR:
-            raise error_named(reply.error_name or "", str(reply.body[0]) if reply.body else "", step)
+            refusal = Refusal(reply.error_name or "", str(reply.body[0]) if reply.body else "")
+            raise error_named(refusal.name, str(refusal), step) from refusal
         return _incoming(reply)
 
     async def emit(self, path: str, interface: str, member: str, signature: str, *body: object) -> None:
@@ -182,7 +199,8 @@ class Bus:
             self._unread = 1
             await self.call("/org/freedesktop/DBus", DAEMON, "GetId", destination=DAEMON, step="link")
         with self._connected("link"):
-            await _in_time(self._bus.send(Message.new_signal(path, interface, member, signature, list(body))), "link")
+            signal = Message.new_signal(path, interface, member, signature, list(body))
+            await self._in_time(self._bus.send(signal), "link")
 
     async def watch(self, rule: str) -> None:
         """Ask for the signals that match `rule`. Raises LinkError."""
@@ -204,26 +222,35 @@ class Bus:
         except (OSError, EOFError) as error:
             raise lost from error
 
+    async def _in_time(self, answer: Awaitable[T], step: str) -> T:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await answer
+        except TimeoutError:
+            raise _silent(step) from None
+
     async def _watch_end(self, on_lost: Callable[[], None]) -> None:
         with suppress(Exception):  # why it ended makes no difference
             await self._bus.wait_for_disconnect()
         on_lost()
 
 
-async def _connect() -> "MessageBus":
+async def _connect(timeout: float) -> "MessageBus":
     from dbus_fast import BusType
     from dbus_fast.aio import MessageBus
     from dbus_fast.errors import AuthError, DBusError
 
     try:
-        return await _in_time(MessageBus(bus_type=BusType.SYSTEM).connect(), "listen")
+        async with asyncio.timeout(timeout):
+            return await MessageBus(bus_type=BusType.SYSTEM).connect()
     except AuthError as error:
         raise LinkError(
             f"D-Bus does not let this user in ({error})", step="listen", remedy="Run it as another user"
         ) from error
     except (OSError, EOFError, ValueError, DBusError) as error:  # ValueError: an address that is none
+        why = "no answer" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
         raise LinkError(
-            f"the D-Bus system bus cannot be reached ({type(error).__name__}: {error})",
+            f"the D-Bus system bus cannot be reached ({why})",
             step="listen",
             remedy="Start D-Bus (package dbus); in a container, hand in /run/dbus/system_bus_socket",
         ) from error
@@ -263,14 +290,6 @@ def _incoming(message: "Message") -> Incoming:
         message.signature,
         unpack_variants(message.body),
     )
-
-
-async def _in_time(answer: Awaitable[T], step: str) -> T:
-    try:
-        async with asyncio.timeout(CALL_TIMEOUT):
-            return await answer
-    except TimeoutError:
-        raise _silent(step) from None
 
 
 def _silent(step: str) -> LinkTimeout:

@@ -5,35 +5,30 @@ import os
 import platform
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from oob.errors import LinkError
+from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, Objects
+from oob.transport.bluez_bus import BLUEZ, DAEMON, OBJECT_MANAGER, Bus, Incoming, Refusal
 from oob.transport.finding import Finding, State, missing, ok, warning
-
-if TYPE_CHECKING:
-    from dbus_fast import Message
-    from dbus_fast.aio import MessageBus
 
 WAIT: Final = 2.0
 """Seconds for each answer."""
-BLUEZ: Final = "org.bluez"
-ADAPTER: Final = "org.bluez.Adapter1"
-ADVERTISING: Final = "org.bluez.LEAdvertisingManager1"
 
-_DAEMON: Final = "org.freedesktop.DBus"
 _DENIED: Final = "org.freedesktop.DBus.Error.AccessDenied"
 _INSTALLED: Final = ("usr/libexec/bluetooth/bluetoothd", "usr/lib/bluetooth/bluetoothd", "usr/sbin/bluetoothd")
 _UPGRADE: Final = "sudo apt update && sudo apt install bluez"
+_RESTART: Final = {"bluez": "sudo systemctl restart bluetooth", "d-bus": "sudo systemctl restart dbus"}
 _OTHER: Final = "Plug in another adapter; hardware/adapters.md says what is known of some"
 
 Interfaces = Mapping[str, Mapping[str, Any]]
 """The properties of one object of BlueZ, by interface."""
 
 
-async def survey_bluez(adapter: str = "", *, root: Path = Path("/")) -> list[Finding]:
+async def survey_bluez(adapter: str | None = None, *, root: Path = Path("/")) -> list[Finding]:
     """Say whether BlueZ can be reached, and what its adapters can do; `adapter` narrows it to one, such as "hci0".
 
     Each answer is waited for at most WAIT seconds. Empty if dbus-fast is not installed, which another survey says.
@@ -55,60 +50,27 @@ async def survey_bluez(adapter: str = "", *, root: Path = Path("/")) -> list[Fin
 
 
 @asynccontextmanager
-async def _system_bus() -> AsyncIterator["MessageBus"]:
+async def _system_bus() -> AsyncIterator[Bus]:
     """Connect to the system bus, at DBUS_SYSTEM_BUS_ADDRESS where that is set. Raises LinkError."""
-    from dbus_fast import BusType
-    from dbus_fast.aio import MessageBus
-    from dbus_fast.errors import DBusFastError
-
     try:
-        async with asyncio.timeout(WAIT):
-            bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-    except (OSError, EOFError, DBusFastError) as error:
+        bus = await Bus.open(timeout=WAIT)
+    except LinkError as error:
         named = "DBUS_SYSTEM_BUS_ADDRESS" in os.environ
-        raise LinkError(
-            f"the system bus does not answer ({type(error).__name__})",
-            step="d-bus",
-            remedy="unset DBUS_SYSTEM_BUS_ADDRESS" if named else "sudo apt install dbus && sudo systemctl start dbus",
-        ) from error
+        remedy = "unset DBUS_SYSTEM_BUS_ADDRESS" if named else "sudo apt install dbus && sudo systemctl start dbus"
+        raise LinkError(error.cause, step="d-bus", remedy=remedy) from error
     try:
         yield bus
     finally:
-        bus.disconnect()
-        with suppress(OSError, EOFError, TimeoutError):
-            async with asyncio.timeout(WAIT):
-                await bus.wait_for_disconnect()
+        await bus.close()
 
 
-async def _call(bus: "MessageBus", destination: str, path: str, interface: str, member: str, *body: str) -> "Message":
-    """Call a method, without starting the service where it does not run. Raises LinkError if no answer comes."""
-    from dbus_fast import Message
-    from dbus_fast.constants import MessageFlag
-
-    message = Message(
-        destination=destination,
-        path=path,
-        interface=interface,
-        member=member,
-        signature="s" * len(body),
-        body=list(body),
-        flags=MessageFlag.NO_AUTOSTART,
-    )
+async def _require_bluez(bus: Bus, root: Path) -> None:
     try:
-        async with asyncio.timeout(WAIT):
-            return await bus.call(message)
-    except (OSError, EOFError) as error:
-        step = "bluez" if destination == BLUEZ else "d-bus"
-        seen = f"no answer within {WAIT:g} s" if isinstance(error, TimeoutError) else "the connection was lost"
-        raise LinkError(seen, step=step, remedy=f"sudo systemctl restart {_service(step)}") from error
-
-
-def _service(step: str) -> str:
-    return "bluetooth" if step == "bluez" else "dbus"
-
-
-async def _require_bluez(bus: "MessageBus", root: Path) -> None:
-    reply = await _call(bus, _DAEMON, "/org/freedesktop/DBus", _DAEMON, "NameHasOwner", BLUEZ)
+        reply = await bus.call(
+            "/org/freedesktop/DBus", DAEMON, "NameHasOwner", "s", BLUEZ, destination=DAEMON, step="d-bus"
+        )
+    except LinkError as error:
+        raise LinkError("the system bus does not answer", step="d-bus", remedy=_RESTART["d-bus"]) from error
     if reply.body == [True]:
         return
     if any((root / path).exists() for path in _INSTALLED):
@@ -116,29 +78,29 @@ async def _require_bluez(bus: "MessageBus", root: Path) -> None:
     raise LinkError("BlueZ is not installed", step="bluez", remedy="sudo apt install bluez")
 
 
-async def _objects(bus: "MessageBus") -> dict[str, Interfaces]:
-    """Return all objects of BlueZ. Raises LinkError."""
-    from dbus_fast.constants import MessageType
-    from dbus_fast.unpack import unpack_variants
+async def _objects(bus: Bus) -> Objects:
+    """Return all objects of BlueZ, which is not started where it does not run. Raises LinkError."""
+    try:
+        reply = await bus.call("/", OBJECT_MANAGER, "GetManagedObjects", step="bluez")
+    except LinkError as error:
+        if isinstance(error.__cause__, Refusal) and error.__cause__.name == _DENIED:
+            raise LinkError(
+                "the policy of the bus forbids this user to speak to BlueZ",
+                step="permission",
+                remedy="sudo usermod -aG bluetooth $USER, and log in anew; for a service: hardware/oob-bluetooth.conf",
+            ) from error
+        raise LinkError(error.cause, step="bluez", remedy=_RESTART["bluez"]) from error
+    return _checked(reply)
 
-    reply = await _call(bus, BLUEZ, "/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
-    if reply.error_name == _DENIED:
-        raise LinkError(
-            "the policy of the bus forbids this user to speak to BlueZ",
-            step="permission",
-            remedy="sudo usermod -aG bluetooth $USER, and log in anew; for a service: hardware/oob-bluetooth.conf",
-        )
-    if reply.message_type is not MessageType.METHOD_RETURN or reply.signature != "a{oa{sa{sv}}}":
-        raise LinkError(f"an error for an answer ({reply.error_name})", step="bluez", remedy=_restart())
-    objects: dict[str, Interfaces] = unpack_variants(reply.body[0])
+
+def _checked(reply: Incoming) -> Objects:
+    if reply.signature != "a{oa{sa{sv}}}":
+        raise LinkError("org.bluez answers as no BlueZ does", step="bluez", remedy=_RESTART["bluez"])
+    objects: Objects = reply.body[0]
     return objects
 
 
-def _restart() -> str:
-    return f"sudo systemctl restart {_service('bluez')}"
-
-
-def adapters_in(objects: Mapping[str, Interfaces]) -> dict[str, Interfaces]:
+def adapters_in(objects: Objects) -> dict[str, Interfaces]:
     """Return the adapters among BlueZ's objects by name, such as "hci0"."""
     return {path.rpartition("/")[2]: objects[path] for path in sorted(objects) if ADAPTER in objects[path]}
 
@@ -192,9 +154,9 @@ def judge_version(version: tuple[int, int] | None) -> Finding:
     return ok("bluez version", shown)
 
 
-def judge_adapters(adapters: Mapping[str, Interfaces], adapter: str = "") -> list[Finding]:
+def judge_adapters(adapters: Mapping[str, Interfaces], adapter: str | None = None) -> list[Finding]:
     """Judge each adapter, or the one of this name; the last finding says whether any of them serves a client."""
-    chosen = {name: each for name, each in adapters.items() if adapter in ("", name)}
+    chosen = {name: each for name, each in adapters.items() if adapter in (None, name)}
     if not chosen:
         others = f"no {adapter}, but {', '.join(adapters)}" if adapters else "none"
         return [
@@ -222,7 +184,7 @@ def _radio(name: str, properties: Mapping[str, Any]) -> Finding:
 
 def _advertiser(name: str, interfaces: Interfaces) -> Finding:
     """Say whether this machine can be the device through an adapter. BlueZ counts free slots as SupportedInstances."""
-    check, manager = f"{name} advertising", interfaces.get(ADVERTISING)
+    check, manager = f"{name} advertising", interfaces.get(ADVERTISING_MANAGER)
     if manager is None:
         return warning(check, "none: this machine cannot be the device through it", _OTHER)
     free, used = manager.get("SupportedInstances", 0), manager.get("ActiveInstances", 0)
@@ -230,7 +192,7 @@ def _advertiser(name: str, interfaces: Interfaces) -> Finding:
         "SupportedFeatures", ()
     )
     seen = f"{free} of {free + used} slots free, {'extended' if extended else 'legacy only, which is enough'}"
-    return ok(check, seen) if free else warning(check, seen, f"Stop who advertises, or {_restart()}")
+    return ok(check, seen) if free else warning(check, seen, f"Stop who advertises, or {_RESTART['bluez']}")
 
 
 def _alias(name: str, properties: Mapping[str, Any]) -> Finding:

@@ -13,14 +13,15 @@ from oob.cli import doctor
 from oob.transport.finding import Finding, missing, ok, warning
 from tests.cli.shell import Shell, no_bluetooth
 from tests.e2e.family import ROOT
-from tests.transport.scripted_bluez import adapter, private_bus, service
+from tests.transport.bluez_stand_in import HCI0, adapter, stand_in
+from tests.transport.dbus_daemon import dbus_daemon
 
 
 def test_without_bluetooth(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     no_bluetooth(monkeypatch, tmp_path)
     outcome = shell("doctor")
     assert outcome.code == 3
-    assert "missing  d-bus             the system bus does not answer" in outcome.out
+    assert "missing  d-bus             the D-Bus system bus cannot be reached" in outcome.out
     assert "           mend:  unset DBUS_SYSTEM_BUS_ADDRESS" in outcome.out
     assert "cannot be used from here, for want of: " in outcome.err
     assert "d-bus" in outcome.err
@@ -38,7 +39,7 @@ def test_json(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def judged(shell: Shell, monkeypatch: pytest.MonkeyPatch, *findings: Finding) -> int:
-    async def survey(adapter: str) -> list[Finding]:
+    async def survey(adapter: str | None) -> list[Finding]:
         return list(findings)
 
     monkeypatch.setattr(doctor, "_survey", survey)
@@ -65,15 +66,17 @@ def test_other_systems_are_no_error(shell: Shell, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(("powered", "name", "code"), [(True, "", 0), (True, "hci9", 3), (False, "", 3)])
 async def test_with_a_scripted_bluez(powered: bool, name: str, code: int, tmp_path: Path) -> None:
     options = [f"--adapter={name}"] if name else []
-    objects = adapter(Powered=Variant("b", powered))
-    async with private_bus(tmp_path) as address, service(address, "org.bluez", objects):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "oob.cli", "doctor", *options),
-            cwd=ROOT,
-            env={"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/bin:/bin"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+    objects = {HCI0: adapter(Powered=Variant("b", powered))}
+    with dbus_daemon(tmp_path) as address:
+        environment = {"DBUS_SYSTEM_BUS_ADDRESS": address, "PATH": "/usr/bin:/bin"}
+        async with stand_in(address, objects=objects):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "oob.cli", "doctor", *options),
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == code, err
     assert b"ok       bluez             org.bluez is on the bus" in out

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dbus_fast import Message
+from dbus_fast.aio import MessageBus
 
+from oob.transport.bluez_bus import OBJECT_MANAGER
 from oob.transport.finding import State
 from oob.transport.host_survey import survey_configuration
 from tests.e2e.family import ROOT
-from tests.transport.scripted_bluez import call, private_bus, service
+from tests.transport.bluez_stand_in import stand_in
+from tests.transport.dbus_daemon import dbus_daemon
 
 HARDWARE = ROOT / "hardware"
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
@@ -25,6 +29,23 @@ SYSTEM_BUS = """
   <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
   <allow own="org.bluez"/><allow own="org.other"/><allow send_destination="org.other"/>
 </policy>"""
+
+
+async def call(address: str, destination: str) -> str | None:
+    """Call a service; return the name of the error that comes back, or None."""
+    bus = await MessageBus(address).connect()
+    try:
+        reply = await bus.call(Message(destination, "/", OBJECT_MANAGER, "GetManagedObjects"))
+        return reply.error_name
+    finally:
+        bus.disconnect()
+        await bus.wait_for_disconnect()
+
+
+async def called(address: str) -> tuple[str | None, str | None]:
+    """Call BlueZ and another service on the bus at `address`; return the errors."""
+    async with stand_in(address), stand_in(address, name="org.other"):
+        return await call(address, "org.bluez"), await call(address, "org.other")
 
 
 def policy(user: str) -> str:
@@ -43,23 +64,13 @@ async def test_the_policy_opens_bluez_and_nothing_else(
     with_policy: bool, bluez: str | None, other: str | None, tmp_path: Path
 ) -> None:
     rules = SYSTEM_BUS + (policy(getpass.getuser()) if with_policy else "")
-    async with (
-        private_bus(tmp_path, rules) as address,
-        service(address, "org.bluez", {}),
-        service(address, "org.other", {}),
-    ):
-        assert await call(address, "org.bluez") == bluez
-        assert await call(address, "org.other") == other
+    with dbus_daemon(tmp_path, rules) as address:
+        assert await called(address) == (bluez, other)
 
 
 async def test_the_policy_is_about_its_user_alone(tmp_path: Path) -> None:
-    async with (
-        private_bus(tmp_path, SYSTEM_BUS + policy("65533")) as address,
-        service(address, "org.bluez", {}),
-        service(address, "org.other", {}),
-    ):
-        assert await call(address, "org.bluez") == DENIED
-        assert await call(address, "org.other") is None
+    with dbus_daemon(tmp_path, SYSTEM_BUS + policy("65533")) as address:
+        assert await called(address) == (DENIED, None)
 
 
 def test_the_doctor_is_content_with_the_settings(tmp_path: Path) -> None:

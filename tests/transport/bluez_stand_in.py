@@ -16,16 +16,25 @@ from oob.transport.bluez_bus import OBJECT_MANAGER, PROPERTIES
 
 PATIENCE = 20.0
 HCI0 = "/org/bluez/hci0"
+ADDRESS = "C0:FF:EE:00:00:01"
 DEVICE = "org.bluez.Device1"
 PHONE = f"{HCI0}/dev_C0_00_00_00_00_01"
 TABLET = f"{HCI0}/dev_C0_00_00_00_00_02"
 HEADSET = f"{HCI0}/dev_C0_00_00_00_00_03"
 
 
-def adapter(**changes: Any) -> dict[str, dict[str, Variant]]:
-    """Return the interfaces of an adapter that is fit and on."""
-    properties = {"Address": Variant("s", "00:00:00:00:00:01"), "Powered": Variant("b", True), **changes}
-    return {ADAPTER: properties, GATT_MANAGER: {}, ADVERTISING_MANAGER: {}}
+def adapter(**changes: Variant | None) -> dict[str, dict[str, Variant]]:
+    """Return the interfaces of an adapter that is fit and on, with some properties changed, or left out by None."""
+    properties: dict[str, Variant | None] = {
+        "Address": Variant("s", ADDRESS),
+        "Modalias": Variant("s", "usb:v1D6Bp0246d0542"),  # BlueZ 5.66
+        "Powered": Variant("b", True),
+        "Roles": Variant("as", ["central", "peripheral"]),
+        **changes,
+    }
+    shown = {name: value for name, value in properties.items() if value is not None}
+    places = {"SupportedInstances": Variant("y", 4), "ActiveInstances": Variant("y", 1)}
+    return {ADAPTER: shown, GATT_MANAGER: {}, ADVERTISING_MANAGER: places}
 
 
 @dataclass
@@ -196,15 +205,17 @@ async def _ask(bus: MessageBus, member: str, *arguments: str) -> Any:
 
 
 @asynccontextmanager
-async def stand_in(address: str, *, objects: dict[str, Any] | None = None) -> AsyncIterator[StandIn]:
-    """Run a stand-in for BlueZ on the bus at `address`, with one adapter unless told otherwise."""
+async def stand_in(
+    address: str, *, objects: dict[str, Any] | None = None, name: str = "org.bluez"
+) -> AsyncIterator[StandIn]:
+    """Run a stand-in for BlueZ on the bus at `address`, with one adapter and under its name unless told otherwise."""
     bus = await MessageBus(bus_address=address).connect()
     daemon = await _ask(bus, "GetConnectionUnixProcessID", "org.freedesktop.DBus")
     bluez = StandIn(bus, daemon, {HCI0: adapter()} if objects is None else objects)
     bus.add_message_handler(bluez.on_message)
     for rule in ("type='signal',member='PropertiesChanged'", "type='signal',member='NameOwnerChanged'"):
         await _ask(bus, "AddMatch", rule)
-    assert await bus.request_name("org.bluez") is RequestNameReply.PRIMARY_OWNER
+    assert await bus.request_name(name) is RequestNameReply.PRIMARY_OWNER
     try:
         yield bluez
     finally:

@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ALLOW = '<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>'
-NO_CALLS = f'{ALLOW}<deny send_destination="org.bluez" send_type="method_call"/>'
+ALLOW = """
+<policy context="default">
+  <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+</policy>"""
+"""A policy by which everybody may do everything."""
+NO_CALLS = ALLOW.replace("</policy>", '<deny send_destination="org.bluez" send_type="method_call"/></policy>')
 """A policy that lets nobody call BlueZ."""
 
 
@@ -26,8 +30,7 @@ def dbus_daemon(directory: Path, policy: str = ALLOW) -> Iterator[str]:
         '<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"'
         ' "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">'
         f"<busconfig><type>session</type><listen>unix:path={directory}/bus</listen><auth>EXTERNAL</auth>"
-        f"<servicedir>{directory}</servicedir>"
-        f'<policy context="default">{policy}</policy></busconfig>'
+        f"<servicedir>{directory}</servicedir>{policy}</busconfig>"
     )
     arguments = ["dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}", "--print-address=1"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603

@@ -13,19 +13,28 @@ from dbus_fast import Variant
 from oob.transport import bluez_survey
 from oob.transport.bluez_survey import judge_version, survey_bluez, version_in
 from oob.transport.finding import Finding, State
-from tests.transport.scripted_bluez import CLOSED, OPEN, adapter, private_bus, service
+from tests.transport import bluez_stand_in
+from tests.transport.bluez_stand_in import ADDRESS, stand_in
+from tests.transport.dbus_daemon import NO_CALLS, activatable, dbus_daemon
+
+Objects = dict[str, dict[str, dict[str, Variant]]]
+
+
+def adapter(name: str = "hci0", **changes: Variant | None) -> Objects:
+    return {f"/org/bluez/{name}": bluez_stand_in.adapter(**changes)}
 
 
 async def survey(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *objects: dict[str, dict[str, dict[str, Variant]]], name: str = ""
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *objects: Objects, name: str | None = None, path: str = ""
 ) -> list[Finding]:
-    """Survey a bus with a scripted BlueZ that has these objects."""
-    async with private_bus(folder) as address:
+    """Survey a bus with a scripted BlueZ that has these objects; `path` is where programs are looked for, if given."""
+    with dbus_daemon(folder) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        monkeypatch.setenv("PATH", path or os.environ["PATH"])
         everything = {path: each for part in objects for path, each in part.items()}
-        async with service(address, "org.bluez", everything) as called:
+        async with stand_in(address, objects=everything) as bluez:
             findings = await survey_bluez(name)
-        assert called == ["GetManagedObjects"]
+        assert bluez.log == ["GetManagedObjects"]
     return findings
 
 
@@ -49,7 +58,7 @@ async def test_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert of("bluez version", findings).seen == "5.66"
     assert of("hci0", findings).seen == "on, Bluetooth LE as central, peripheral"
     assert of("hci0 advertising", findings).seen == "4 of 5 slots free, legacy only, which is enough"
-    assert "C0:FF:EE" not in str(findings), "an address tells this machine from others"
+    assert ADDRESS not in str(findings), "an address tells this machine from others"
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -68,7 +77,7 @@ async def test_a_bus_that_never_answers(tmp_path: Path, monkeypatch: pytest.Monk
         mute.bind(str(tmp_path / "mute"))
         mute.listen()
         (finding,) = await survey_bluez()
-    assert finding.seen == "the system bus does not answer (TimeoutError)"
+    assert finding.seen == "the D-Bus system bus cannot be reached (no answer)"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +86,7 @@ async def test_a_bus_that_never_answers(tmp_path: Path, monkeypatch: pytest.Monk
 )
 async def test_a_bus_without_bluez(installed: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "root" / installed).mkdir(parents=True)
-    async with private_bus(tmp_path) as address:
+    with dbus_daemon(tmp_path) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         findings = await survey_bluez(root=tmp_path / "root")
     assert [(each.check, each.state) for each in findings] == [("d-bus", State.OK), ("bluez", State.MISSING)]
@@ -90,9 +99,8 @@ async def test_asking_does_not_start_bluez(tmp_path: Path, monkeypatch: pytest.M
     async def seen(*_: object) -> None:
         pass
 
-    started = tmp_path / "started"
-    (tmp_path / "org.bluez.service").write_text(f"[D-BUS Service]\nName=org.bluez\nExec=/usr/bin/touch {started}\n")
-    async with private_bus(tmp_path, f"{OPEN}<servicedir>{tmp_path}</servicedir>") as address:
+    started = activatable(tmp_path)
+    with dbus_daemon(tmp_path) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         monkeypatch.setattr(bluez_survey, "_require_bluez", seen)
         findings = await survey_bluez()
@@ -102,22 +110,25 @@ async def test_asking_does_not_start_bluez(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_a_policy_that_forbids_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with private_bus(tmp_path, CLOSED) as address:
+    with dbus_daemon(tmp_path, NO_CALLS) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-        async with service(address, "org.bluez", adapter()) as called:
+        async with stand_in(address) as bluez:
             findings = await survey_bluez()
-    assert called == []
+    assert bluez.log == []
     assert (findings[-1].check, findings[-1].state) == ("permission", State.MISSING)
     assert "usermod -aG bluetooth" in findings[-1].mend
     assert "hardware/oob-bluetooth.conf" in findings[-1].mend
 
 
 async def test_a_bluez_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with private_bus(tmp_path) as address, service(address, "org.bluez"):
+    with dbus_daemon(tmp_path) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         monkeypatch.setattr(bluez_survey, "WAIT", 0.5)
-        findings = await survey_bluez()
-    assert findings[-1] == Finding("bluez", State.MISSING, "no answer within 0.5 s", "sudo systemctl restart bluetooth")
+        async with stand_in(address) as bluez:
+            bluez.silent.add("GetManagedObjects")
+            findings = await survey_bluez()
+    silent = "the Bluetooth service did not answer"
+    assert findings[-1] == Finding("bluez", State.MISSING, silent, "sudo systemctl restart bluetooth")
 
 
 async def test_no_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +222,7 @@ def test_judging_the_version(version: tuple[int, int] | None, state: State, word
 
 @pytest.mark.parametrize(
     ("script", "seen"),
-    [("echo 'bluetoothctl: 5.50'", "5.50: bleak needs 5.55"), ("exec sleep 60", "unknown"), ("", "unknown")],
+    [("echo 'bluetoothctl: 5.50'", "5.50: bleak needs 5.55"), ("exec /bin/sleep 60", "unknown"), ("", "unknown")],
     ids=["answers", "hangs", "absent"],
 )
 async def test_bluetoothctl_is_asked_where_no_adapter_shows_the_version(
@@ -221,8 +232,7 @@ async def test_bluetoothctl_is_asked_where_no_adapter_shows_the_version(
         (tmp_path / "bluetoothctl").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bluetoothctl").chmod(0o755)
     monkeypatch.setattr(bluez_survey, "WAIT", 1.0)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    findings = await survey(tmp_path, monkeypatch, adapter(Modalias=None))
+    findings = await survey(tmp_path, monkeypatch, adapter(Modalias=None), path=str(tmp_path))
     assert of("bluez version", findings).seen.startswith(seen)
 
 

@@ -45,7 +45,7 @@ def bluezoo(directory: Path) -> Iterator[None]:
 
 
 async def until_ready() -> None:
-    bus = await Bus.open(lambda _: None, lambda _: None, lambda: None)
+    bus = await Bus.open()
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
