@@ -1,7 +1,7 @@
 """What goes wrong on genuine Bluetooth stacks: what it means, what the user can do, and whether to try again.
 
 One row for each way to fail that users report; the first row that fits counts. `source` is where it is described: an
-issue or pull request (owner/name#number), or a file of the stack.
+issue or pull request (owner/name#number), or a file of the stack. `oob.transport.bluez_bus` takes its words from here.
 """
 
 from dataclasses import dataclass

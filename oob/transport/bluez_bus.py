@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from oob.errors import LinkError, LinkTimeout, UsageError
+from oob.transport.bleak_failures import NO_SERVICE, OFF, USER_DENIED, Meaning
 
 if TYPE_CHECKING:
     from dbus_fast import Message, Variant
@@ -30,31 +31,27 @@ _BURST: Final = 16
 T = TypeVar("T")
 
 _ERROR: Final = "org.freedesktop.DBus.Error."
-_NOT_RUNNING: Final = (
-    "the Bluetooth service does not run",
-    "Install the package bluez, then run: systemctl start bluetooth",
-)
-# What a reply that is an error means: the head of its name, the cause, the remedy. The first that fits.
+# What a reply that is an error means, by the head of its name: the first that fits.
 _MEANINGS: Final = (
-    (_ERROR + "ServiceUnknown", *_NOT_RUNNING),
-    (_ERROR + "NameHasNoOwner", *_NOT_RUNNING),
-    (_ERROR + "Spawn.", *_NOT_RUNNING),
-    ("org.freedesktop.systemd1.", *_NOT_RUNNING),
-    (
-        _ERROR + "AccessDenied",
-        "D-Bus does not let this user use Bluetooth",
-        "Run: sudo usermod -aG bluetooth $USER, then log in again; or install a D-Bus policy that allows org.bluez",
-    ),
+    (_ERROR + "ServiceUnknown", NO_SERVICE),
+    (_ERROR + "NameHasNoOwner", NO_SERVICE),
+    (_ERROR + "Spawn.", NO_SERVICE),
+    ("org.freedesktop.systemd1.", NO_SERVICE),
+    (_ERROR + "AccessDenied", USER_DENIED),
     (
         _ERROR + "Unknown",  # UnknownObject, UnknownMethod, UnknownInterface
-        "the Bluetooth adapter has gone, or BlueZ is too old",
-        "Check: bluetoothctl list; BlueZ 5.48 is the oldest that will do",
+        Meaning(
+            "the Bluetooth adapter has gone, or BlueZ is too old",
+            "Check: bluetoothctl list; BlueZ 5.48 is the oldest that will do",
+        ),
     ),
-    ("org.bluez.Error.NotReady", "the Bluetooth adapter is switched off", "Run: bluetoothctl power on"),
+    ("org.bluez.Error.NotReady", OFF),
     (
         "org.bluez.Error.NotPermitted",
-        "all places for advertisements of the Bluetooth adapter are taken",
-        "Stop what else advertises (bluetoothctl advertise off), or run: systemctl restart bluetooth",
+        Meaning(
+            "all places for advertisements of the Bluetooth adapter are taken",
+            "Stop what else advertises (bluetoothctl advertise off), or run: systemctl restart bluetooth",
+        ),
     ),
 )
 _TIMEOUTS: Final = (_ERROR + "NoReply", _ERROR + "TimedOut", _ERROR + "Timeout")
@@ -110,9 +107,9 @@ def error_named(name: str, text: str, step: str) -> LinkError:
     """Return the error of this library for the D-Bus error `name`, whose own words are `text`."""
     if name in _TIMEOUTS:
         return _silent(step)
-    for head, cause, remedy in _MEANINGS:
+    for head, told in _MEANINGS:
         if name.startswith(head):
-            return LinkError(cause, step=step, remedy=remedy)
+            return told.error(told.cause, step=step, remedy=told.remedy)
     words = f"{name}: {text}" if text else name
     return LinkError(f"BlueZ refused ({words})", step=step, remedy="See what it says: journalctl -u bluetooth")
 
@@ -244,9 +241,7 @@ async def _connect(timeout: float) -> "MessageBus":
         async with asyncio.timeout(timeout):
             return await MessageBus(bus_type=BusType.SYSTEM).connect()
     except AuthError as error:
-        raise LinkError(
-            f"D-Bus does not let this user in ({error})", step="listen", remedy="Run it as another user"
-        ) from error
+        raise LinkError(f"{USER_DENIED.cause} ({error})", step="listen", remedy=USER_DENIED.remedy) from error
     except (OSError, EOFError, ValueError, DBusError) as error:  # ValueError: an address that is none
         why = "no answer" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
         raise LinkError(
