@@ -4,7 +4,6 @@ Each bleak object is a central of its own, as if it ran on its own phone.
 """
 
 import asyncio
-import uuid as uuid_module
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Final, Protocol, TypeVar
@@ -23,6 +22,9 @@ from bumble.core import UUID, AdvertisingData, BaseBumbleError, InvalidStateErro
 from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.gatt_client import CharacteristicProxy, Client
 from bumble.hci import Address
+
+from oob.sim.operations import Operations
+from oob.sim.uuids import text_of
 
 T = TypeVar("T")
 
@@ -44,11 +46,6 @@ class Radio(Protocol):
     async def retire(self, device: Device) -> None:
         """Switch a simulated phone off."""
         ...
-
-
-def _text(uuid: UUID) -> str:
-    """Return a UUID as bleak writes it: 128 bits, lower case, with dashes."""
-    return str(uuid_module.UUID(bytes=uuid.uuid_128_bytes[::-1]))
 
 
 @asynccontextmanager
@@ -113,7 +110,7 @@ def advertisement_data(seen: Advertisement) -> AdvertisementData:
         local_name=found.get(kind.COMPLETE_LOCAL_NAME),
         manufacturer_data={company: bytes(data) for company, data in manufacturers},
         service_data={},
-        service_uuids=[_text(uuid) for listed in lists for uuid in listed],
+        service_uuids=[text_of(uuid) for listed in lists for uuid in listed],
         tx_power=None,
         rssi=seen.rssi,
         platform_data=(),
@@ -138,8 +135,7 @@ class SimulatedClient(BaseBleakClient):
         self._wanted = services
         self._device: Device | None = None
         self._connection: Connection | None = None
-        self._operations: set[asyncio.Task[Any]] = set()
-        self._ended: asyncio.Future[None]  # the end of the connection, which bumble does not tell each operation
+        self._operations: Operations | None = None  # those of the newest connection
 
     @property
     def name(self) -> str:
@@ -159,13 +155,13 @@ class SimulatedClient(BaseBleakClient):
     async def connect(self, pair: bool, **kwargs: object) -> None:
         """Connect, agree on the MTU and discover. Raises BleakDeviceNotFoundError after the timeout."""
         self._device = await self.radio.central()
-        self._ended = asyncio.get_running_loop().create_future()
+        self._operations = Operations(lambda: BleakError("disconnected"))
         try:
             async with asyncio.timeout(self._timeout), _renamed():
                 connection = await self.radio.connect(self._device, Address(self.address))
                 connection.once(Connection.EVENT_DISCONNECTION, self._on_disconnection)
                 self._connection = connection
-                self.services = await self._run(self._discover(Peer(connection)))
+                self.services = await self._operations.run(self._discover(Peer(connection)))
         except TimeoutError:
             await self.disconnect()
             raise BleakDeviceNotFoundError(self.address, f"{self.address} was not found") from None
@@ -179,11 +175,8 @@ class SimulatedClient(BaseBleakClient):
         device, self._device = self._device, None
         if device is not None:
             await self.radio.retire(device)
-        while self._operations:
-            # Again and again: `asyncio.wait_for` of Python 3.11 may swallow a cancellation.
-            for operation in self._operations:
-                operation.cancel()
-            await asyncio.sleep(0)
+        if self._operations is not None:
+            await self._operations.close()
 
     async def pair(self, *args: object, **kwargs: object) -> None:
         """Refused: the profile needs no pairing by the operating system."""
@@ -235,27 +228,13 @@ class SimulatedClient(BaseBleakClient):
         return self._connection.gatt_client
 
     async def _run(self, operation: Coroutine[Any, Any, T]) -> T:
-        """Run a GATT operation. Bumble does not survive the cancellation of one while the device may still answer.
-
-        So an operation that is cancelled goes on by itself, until its answer or the end of the connection.
-        """
-        task = asyncio.create_task(operation)
-        self._operations.add(task)
-        task.add_done_callback(self._forget)
-        either: set[asyncio.Future[Any]] = {task, self._ended}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise BleakError("disconnected")
-        return task.result()
-
-    def _forget(self, operation: asyncio.Task[Any]) -> None:
-        self._operations.discard(operation)
-        if not operation.cancelled():
-            operation.exception()  # whoever waited has it, if anyone did
+        assert self._operations is not None  # noqa: S101  since `_gatt` was asked for the operation
+        return await self._operations.run(operation)
 
     def _on_disconnection(self, _reason: int) -> None:
         self._connection = None
-        self._ended.set_result(None)
+        if self._operations is not None:
+            self._operations.end()
         if self._disconnected_callback is not None:
             self._disconnected_callback()
 
@@ -266,7 +245,7 @@ class SimulatedClient(BaseBleakClient):
         services = BleakGATTServiceCollection()
         for service in found:
             await service.discover_characteristics()
-            services.add_service(known := BleakGATTService(service, service.handle, _text(service.uuid)))
+            services.add_service(known := BleakGATTService(service, service.handle, text_of(service.uuid)))
             for characteristic in service.characteristics:
                 await self._add_characteristic(services, known, characteristic)
         return services
@@ -277,7 +256,7 @@ class SimulatedClient(BaseBleakClient):
         known = BleakGATTCharacteristic(
             proxy,
             proxy.handle,
-            _text(proxy.uuid),
+            text_of(proxy.uuid),
             list(gatt_char_props_to_strs(int(proxy.properties))),
             lambda: self.mtu_size - 3,
             service,
@@ -286,4 +265,4 @@ class SimulatedClient(BaseBleakClient):
         descriptors = await proxy.discover_descriptors()
         proxy.descriptors_discovered = True  # bumble never notes that, and would ask again at each subscription
         for descriptor in descriptors:
-            services.add_descriptor(BleakGATTDescriptor(descriptor, descriptor.handle, _text(descriptor.type), known))
+            services.add_descriptor(BleakGATTDescriptor(descriptor, descriptor.handle, text_of(descriptor.type), known))

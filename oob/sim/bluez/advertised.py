@@ -7,7 +7,7 @@ from bumble.core import AdvertisingData
 from dbus_fast import Variant
 
 from oob.sim.bluez.objects import Values
-from oob.sim.bluez.uuids import text_of, uuid_of
+from oob.sim.uuids import text_of, uuid_of
 
 _Type = AdvertisingData.Type
 _SERVICES: Final = (

@@ -25,7 +25,7 @@ from dbus_fast import Variant
 from oob.sim.bluez.errors import BluezError, failed, to_att
 from oob.sim.bluez.program import Program
 from oob.sim.bluez.remote_gatt import CHARACTERISTIC, DESCRIPTOR, FLAGS, SERVICE
-from oob.sim.bluez.uuids import uuid_of
+from oob.sim.uuids import uuid_of
 
 _Permissions = Characteristic.Permissions
 _PROPERTIES: Final = {

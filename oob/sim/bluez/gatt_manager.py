@@ -12,7 +12,7 @@ from oob.sim.bluez.objects import OBJECT_MANAGER, Interface, Method
 from oob.sim.bluez.program import Program
 from oob.sim.bluez.remote_gatt import CHARACTERISTIC
 from oob.sim.bluez.serving import Serving
-from oob.sim.bluez.uuids import text_of
+from oob.sim.uuids import text_of
 
 GATT_MANAGER: Final = "org.bluez.GattManager1"
 

@@ -1,6 +1,5 @@
 """A connection that a simulated adapter opened, and the GATT operations on it."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
@@ -11,6 +10,7 @@ from bumble.gatt_client import ServiceProxy
 from bumble.hci import Address
 
 from oob.sim.bluez.errors import NOT_CONNECTED, BluezError, failed, from_att
+from oob.sim.operations import Operations
 
 T = TypeVar("T")
 
@@ -50,8 +50,7 @@ class Link:
         self._on_end = on_end
         self._stack: Device | None = None
         self._connection: Connection | None = None
-        self._operations: set[asyncio.Task[Any]] = set()
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._operations = Operations(lambda: failed(NOT_CONNECTED))
 
     @property
     def mtu(self) -> int:
@@ -71,52 +70,25 @@ class Link:
         return await self.run(_discover(Peer(self._connection)))
 
     async def run(self, operation: Coroutine[Any, Any, T]) -> T:
-        """Run a GATT operation. Raises BluezError.
-
-        Bumble does not survive the cancellation of one while the device may still answer, and tells it nothing of the
-        end of the connection: so it goes on by itself until then.
-        """
-        if self._ended.done():
-            operation.close()
-            raise failed(NOT_CONNECTED)
-        task = asyncio.create_task(operation)
-        self._operations.add(task)
-        task.add_done_callback(self._forget)
-        either: set[asyncio.Future[Any]] = {task, self._ended}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done() or task.cancelled():
-            raise failed(NOT_CONNECTED)
-        return _result(task)
+        """Run a GATT operation. Raises BluezError."""
+        try:
+            return await self._operations.run(operation)
+        except ATT_Error as error:
+            raise from_att(error.error_code) from error
+        except (BaseBumbleError, InvalidStateError) as error:
+            raise BluezError("Failed", str(error)) from error
 
     async def close(self) -> None:
         """End the connection and switch its stack off."""
         stack, self._stack = self._stack, None
         if stack is not None:
             await self._radio.retire(stack)
-        while self._operations:
-            # Again and again: `asyncio.wait_for` of Python 3.11 may swallow a cancellation.
-            for operation in self._operations:
-                operation.cancel()
-            await asyncio.sleep(0)
-
-    def _forget(self, operation: asyncio.Task[Any]) -> None:
-        self._operations.discard(operation)
-        if not operation.cancelled():
-            operation.exception()  # whoever waited has it, if anyone did
+        await self._operations.close()
 
     def _on_disconnection(self, _reason: int) -> None:
         self._connection = None
-        self._ended.set_result(None)
+        self._operations.end()
         self._on_end()
-
-
-def _result(task: asyncio.Task[T]) -> T:
-    try:
-        return task.result()
-    except ATT_Error as error:
-        raise from_att(error.error_code) from error
-    except (BaseBumbleError, InvalidStateError) as error:
-        raise BluezError("Failed", str(error)) from error
 
 
 async def _discover(peer: Peer) -> list[ServiceProxy]:

@@ -11,7 +11,7 @@ from dbus_fast import Variant
 from oob.sim.bluez.errors import BluezError, failed, in_progress, not_permitted, not_supported
 from oob.sim.bluez.link import Link
 from oob.sim.bluez.objects import Interface, Method, ObjectTree
-from oob.sim.bluez.uuids import text_of
+from oob.sim.uuids import text_of
 
 SERVICE: Final = "org.bluez.GattService1"
 CHARACTERISTIC: Final = "org.bluez.GattCharacteristic1"

@@ -1,6 +1,6 @@
 import pytest
 
-from oob.sim.bluez.uuids import text_of, uuid_of
+from oob.sim.uuids import text_of, uuid_of
 from oob.transport.gatt_profile import SERVICE_UUID
 
 HEART_RATE = "0000180d-0000-1000-8000-00805f9b34fb"

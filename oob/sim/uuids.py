@@ -1,4 +1,4 @@
-"""UUIDs as BlueZ writes and reads them."""
+"""UUIDs as BlueZ and bleak write and read them."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from bumble.core import UUID
 
 
 def text_of(value: UUID) -> str:
-    """Return a UUID as BlueZ writes it: 128 bits, lower case, with dashes."""
+    """Return a UUID as they write it: 128 bits, lower case, with dashes."""
     return str(uuid.UUID(bytes=value.uuid_128_bytes[::-1]))
 
 
