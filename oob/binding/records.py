@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from oob import cbor
 from oob.binding.context import HTTPS_URL, MAX_TEXT, utf8_length
 from oob.errors import PeerError
+from oob.pairing import TAG_KEY_LENGTH
 
 MAX_URL = 2048
 MAX_REASON = 512
-TAG_KEY_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,9 +173,8 @@ async def reach(
     """Connect to the device with this tag key or address, or to the only one in range.
 
     `tag_key` comes from bootstrap data, 16 bytes, or from a pairing. `scanner`, `backend` and `adapter` are passed to
-    bleak, `timing` to the link. Raises
-    DeviceNotFound when it is not seen within `timeout` seconds, LinkError when it cannot be reached in as many more, or
-    when several answer and nothing tells them apart.
+    bleak, `timing` to the link. Raises DeviceNotFound when it is not seen within `timeout` seconds, LinkError when it
+    cannot be reached in as many more, or when several answer and nothing tells them apart.
     """
     search = Search(
         tag_key=tag_key,

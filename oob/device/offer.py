@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from oob.device.state import DeviceStore
 from oob.errors import AuthenticationError, LockedOut, UsageError
 from oob.pairing import (
+    TAG_KEY_LENGTH,
     Bootstrap,
     Code,
     CompareResponder,
@@ -24,7 +25,6 @@ from oob.pairing import (
 )
 
 SECRET_LENGTH = 16
-TAG_KEY_LENGTH = 16
 PRESS_WINDOW = 120.0
 """Seconds for which a press of the button lets a new owner in."""
 SHOWN_FOR = 600.0

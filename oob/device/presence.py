@@ -10,8 +10,9 @@ from typing import Final
 
 from oob.device.offer import Offer
 from oob.device.state import DeviceStore
-from oob.discovery import NONCE_LENGTH, TAG_KEY_LENGTH, advertised_tag
+from oob.discovery import NONCE_LENGTH, advertised_tag
 from oob.errors import LinkError
+from oob.pairing import TAG_KEY_LENGTH
 from oob.progress import Progress, Report
 from oob.transport.link import Listener
 

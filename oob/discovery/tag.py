@@ -11,9 +11,8 @@ from typing import Final
 
 from oob.crypto import equal, hmac_sha256
 from oob.errors import UsageError
+from oob.pairing import TAG_KEY_LENGTH
 
-TAG_KEY_LENGTH: Final = 16
-"""Bytes of a tag key, which is part of the bootstrap data, and which a paired client is told."""
 NONCE_LENGTH: Final = 3
 """Bytes of the nonce, which the device draws anew for each tag."""
 TAG_LENGTH: Final = 6

@@ -1,6 +1,6 @@
 """Association models: what the out-of-band channel proves, and the bootstrap data that it carries."""
 
-from oob.pairing.bootstrap import Bootstrap
+from oob.pairing.bootstrap import TAG_KEY_LENGTH, Bootstrap
 from oob.pairing.compare import CompareInitiator, CompareResponder
 from oob.pairing.guesses import Code, Entry, Guesses
 from oob.pairing.models import EAD_LABEL, InitiatorModel, Model, Proof, ResponderModel, decode_ead_1
@@ -11,6 +11,7 @@ from oob.pairing.unproven import ButtonInitiator, PinnedInitiator, UnprovenRespo
 
 __all__ = [
     "EAD_LABEL",
+    "TAG_KEY_LENGTH",
     "Bootstrap",
     "ButtonInitiator",
     "Code",

@@ -18,6 +18,7 @@ PREFIX: Final = "OOB:"
 MAX_LENGTH: Final = 492
 """In bytes: what an NTAG215 holds, and more than the longest values need."""
 TAG_KEY_LENGTH: Final = 16
+"""Bytes of a tag key, which a paired client is told, too."""
 MAX_NAME: Final = 32
 MAX_HINTS: Final = 4
 MAX_HINT: Final = 64

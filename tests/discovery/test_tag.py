@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oob.discovery import NONCE_LENGTH, TAG_KEY_LENGTH, TAG_LENGTH, advertised_tag, matches, resolve
+from oob.discovery import NONCE_LENGTH, TAG_LENGTH, advertised_tag, matches, resolve
 from oob.errors import UsageError
+from oob.pairing import TAG_KEY_LENGTH
 from oob.transport import gatt_profile
 
 KEYS = st.binary(min_size=TAG_KEY_LENGTH, max_size=TAG_KEY_LENGTH)

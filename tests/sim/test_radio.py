@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,20 +17,9 @@ from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import Found, find, scan
 from oob.transport.gatt_profile import RX_UUID, SERVICE_UUID, TX_UUID
 from oob.transport.link import FramedLink, Timing
+from tests.sim.echoing import echo
 
 HANDSHAKE, CHANNEL = MessageType.HANDSHAKE, MessageType.CHANNEL
-
-
-@pytest.fixture
-async def radio() -> AsyncIterator[VirtualRadio]:
-    faults: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
-    async with VirtualRadio() as radio:
-        yield radio
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert faults == []
 
 
 SOON = Timing(resume=0.1)
@@ -42,30 +30,6 @@ async def link_to(
     radio: VirtualRadio, device: SimulatedPeripheral, timeout: float = 2.0, timing: Timing | None = None
 ) -> FramedLink:
     return await connect(device.address, backend=radio.client_backend, timeout=timeout, timing=timing)
-
-
-async def echo(device: SimulatedPeripheral) -> None:
-    """Serve one client after the other, until the device is switched off."""
-    while True:
-        try:
-            link = await device.accept()
-        except LinkError:
-            return
-        try:
-            while True:
-                kind, message = await link.receive(5)
-                await link.send(kind, message[::-1])
-        except LinkError:
-            await link.close()
-
-
-@pytest.fixture
-async def device(radio: VirtualRadio) -> AsyncIterator[SimulatedPeripheral]:
-    device = await radio.peripheral(tag=b"tagtag")
-    server = asyncio.create_task(echo(device))
-    yield device
-    await device.close()
-    await server
 
 
 @pytest.mark.parametrize("mtu", [23, 100, 185, 247, 517])

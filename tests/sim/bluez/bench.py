@@ -10,7 +10,6 @@ from bleak.backends.device import BLEDevice
 from dbus_fast import Message, MessageType, unpack_variants
 from dbus_fast.aio import MessageBus
 
-from oob.errors import LinkError
 from oob.sim.radio import SimulatedPeripheral
 from oob.transport.gatt_profile import COMPANY_ID, SERVICE_UUID
 
@@ -18,21 +17,6 @@ BLUEZ = "org.bluez"
 HCI0, HCI1 = "/org/bluez/hci0", "/org/bluez/hci1"
 WAIT = 5.0
 """Seconds after which a test gives up waiting."""
-
-
-async def echo(device: SimulatedPeripheral) -> None:
-    """Serve one client after the other, until the device is switched off."""
-    while True:
-        try:
-            link = await device.accept()
-        except LinkError:
-            return
-        try:
-            while True:
-                kind, message = await link.receive(5)
-                await link.send(kind, message[::-1])
-        except LinkError:
-            await link.close()
 
 
 async def found(address: str | None = None, adapter: str = "hci0") -> BLEDevice:

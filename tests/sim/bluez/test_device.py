@@ -12,7 +12,8 @@ from oob.sim.radio import SimulatedPeripheral, VirtualRadio
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import find
 from oob.transport.gatt_profile import RX_UUID, SERVICE_UUID, TX_UUID
-from tests.sim.bluez.bench import HCI0, caller, connected, echo, found, until
+from tests.sim.bluez.bench import HCI0, caller, connected, found, until
+from tests.sim.echoing import echo
 
 DEVICE = "org.bluez.Device1"
 
