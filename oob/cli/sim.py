@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import os
 import signal
-import sys
 from contextlib import suppress
 
 from oob.cli.device import offer
@@ -68,7 +67,7 @@ def _forward_signals(program: asyncio.subprocess.Process) -> None:
 
 def _in_foreground() -> bool:
     """Whether Ctrl-C in this terminal reaches the program by itself."""
-    try:
-        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (OSError, ValueError, AttributeError):  # no terminal
-        return False
+    for stream in (0, 1, 2):  # any of them may be redirected
+        with suppress(OSError, AttributeError):  # no terminal; no such thing on this system
+            return os.tcgetpgrp(stream) == os.getpgrp()
+    return False

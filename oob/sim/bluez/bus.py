@@ -70,9 +70,12 @@ async def private_bus() -> AsyncIterator[PrivateBus]:
 
 async def _start(bus: PrivateBus) -> asyncio.subprocess.Process:
     arguments = (f"--config-file={bus.config}", "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
-    pipe = asyncio.subprocess.PIPE
+    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
-        return await asyncio.create_subprocess_exec("dbus-daemon", *arguments, stdin=None, stdout=pipe, stderr=pipe)
+        # In a session of its own: Ctrl-C in a terminal is for us, and the bus must outlive whoever uses it.
+        return await asyncio.create_subprocess_exec(
+            "dbus-daemon", *arguments, stdin=null, stdout=pipe, stderr=pipe, start_new_session=True
+        )
     except FileNotFoundError:
         raise UsageError(
             "simulated Bluetooth needs dbus-daemon",

@@ -1,17 +1,21 @@
 """What can happen to bluetoothd and its adapters, as programs see it."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakError
+from dbus_fast import Message
+from dbus_fast.aio import MessageBus
 
 from oob.errors import LinkError
-from oob.sim.bluez import SimulatedBluez
-from oob.sim.radio import SimulatedPeripheral
+from oob.sim.bluez import SimulatedBluez, simulated_bluez
+from oob.sim.radio import SimulatedPeripheral, VirtualRadio
 from oob.transport.ble_scanner import find
 from oob.transport.gatt_profile import RX_UUID
-from tests.sim.bluez.bench import HCI0, HCI1, caller, connected, found, until
+from tests.sim.bluez.bench import HCI0, HCI1, WAIT, caller, connected, found, until
 
 ADAPTER = "org.bluez.Adapter1"
 DAEMON = "org.freedesktop.DBus"
@@ -31,6 +35,16 @@ async def test_a_killed_bluetoothd_says_nothing_and_is_gone(bluez: SimulatedBlue
         await bluez.start()
         with pytest.raises(BleakError):
             await client.disconnect()
+
+
+async def test_a_message_bus_that_went_away_is_no_error_at_the_end(radio: VirtualRadio) -> None:
+    async with simulated_bluez(radio) as bluez:
+        bus = await MessageBus(bluez.address).connect()
+        ask = Message(DAEMON, "/", DAEMON, "GetConnectionUnixProcessID", signature="s", body=[DAEMON])
+        os.kill((await bus.call(ask)).body[0], signal.SIGTERM)
+        with pytest.raises(EOFError):
+            await asyncio.wait_for(bus.wait_for_disconnect(), WAIT)
+        bus.disconnect()
 
 
 async def test_after_a_restart_the_adapters_are_back_and_the_devices_forgotten(
