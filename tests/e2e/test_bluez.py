@@ -136,3 +136,30 @@ async def test_a_disconnect_after_each_att_operation(tmp_path: Path, monkeypatch
             pairing = await air.stage.pair()
             assert pairing.status == "ready"
             await check(air.stage)
+
+
+async def test_a_visit_that_is_cancelled_at_any_moment_leaves_the_adapter_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else BlueZ goes on scanning or stays connected, and the next try is told that it is in progress."""
+    async with on_bluez(tmp_path, monkeypatch) as air:
+        trouble: list[str] = []
+
+        async def visit() -> None:
+            link = await reach(timeout=10.0, settle=0.0, adapter="hci1", report=lambda each: trouble.append(each.step))
+            await link.send(MessageType.HANDSHAKE, b"no message_1")
+            await link.close()
+
+        reached: set[str] = set()
+        for milliseconds in range(80):  # a whole visit takes about 60; what it is doing just then does not matter
+            trouble.clear()
+            visiting = asyncio.create_task(visit())
+            await asyncio.sleep(milliseconds / 1000)
+            visiting.cancel()
+            await asyncio.wait({visiting})
+            reached |= set(trouble[-1:]) if visiting.cancelled() else {"done"}
+        assert {"scanning", "connecting"} <= reached
+        trouble.clear()
+        await visit()
+        assert "retrying" not in trouble
+        await check(air.stage)
