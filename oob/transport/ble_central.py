@@ -10,7 +10,7 @@ from oob.errors import LinkError
 from oob.framing.gatt import MAX_FRAME, MIN_FRAME, MessageType, control
 from oob.progress import Progress, Report, silent
 from oob.transport.ble_scanner import Found
-from oob.transport.bleak_edge import hear_out, load_bleak, on_adapter, renamed
+from oob.transport.bleak_edge import hear_out, load_bleak, on_adapter, prepare_bluez, renamed
 from oob.transport.carrier import Inbox, connection_lost, link_closed
 from oob.transport.gatt_profile import RX_UUID, SERVICE_UUID, TX_UUID
 from oob.transport.link import FramedLink, Timing
@@ -150,6 +150,8 @@ class _CentralCarrier:
         try:
             with renamed("connect"):
                 async with asyncio.timeout(wait):
+                    if self._way.backend is None:
+                        await prepare_bluez()
                     await hear_out(client.connect(), 0)
             self._enter(client, inbox)
         except BaseException:

@@ -247,7 +247,7 @@ class GattPeripheral:
 
     def _take(self, connection: _Connection, value: bytes, max_frame: int) -> None:
         """Take a frame of a message: of the active client, of one who becomes it, or of one who has to wait."""
-        begins = is_start(value, MessageType.HANDSHAKE, MessageType.CHANNEL)
+        begins = is_start(value, MessageType.HANDSHAKE)
         if self._active is None or (self._active.connection is None and begins):
             self._end_active(connection_lost())
             self._active = _Conversation(self, connection, self._timing)
@@ -256,7 +256,7 @@ class GattPeripheral:
         if self._active.connection is connection:
             self._active.max_frame = max_frame
             self._active.inbox.put(value)
-        elif begins:
+        elif begins or is_start(value, MessageType.CHANNEL):
             self._tell(connection, control(MessageType.BUSY, identify(value)))
 
     def _resume(self, connection: _Connection, request: bytes) -> None:

@@ -1,6 +1,7 @@
 """The edge to bleak: loads it when it is needed, renames its exceptions, and hears out what was asked of it."""
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -12,6 +13,8 @@ from oob.transport.bleak_failures import failure_of
 
 T = TypeVar("T")
 
+VERSION_WAIT: Final = 5.0
+"""Seconds that bluetoothctl gets to tell its version, when nobody waits for it any more."""
 CLEANING: Final = 5.0
 """Seconds that a call that was cancelled gets to clean up."""
 
@@ -47,6 +50,19 @@ def renamed(step: str) -> Iterator[None]:
 def _said(error: Exception) -> str:
     reason = getattr(error, "reason", None)  # bleak adds it to the arguments, and thus to the text
     return str(error.args[0] if isinstance(reason, Enum) else error)
+
+
+async def prepare_bluez() -> None:
+    """Let bleak find out BlueZ's version, which it does once, before it first connects, by running bluetoothctl.
+
+    Cancelled in the middle of that, bleak 3.1 would wait for the answer whenever it connects, for ever.
+    """
+    if sys.platform != "linux":
+        return
+    from bleak.backends.bluezdbus.version import BlueZFeatures
+
+    if not BlueZFeatures.checked_bluez_version:
+        await hear_out(BlueZFeatures.check_bluez_version(), VERSION_WAIT)
 
 
 async def hear_out(work: Coroutine[Any, Any, T], grace: float) -> T:

@@ -178,10 +178,9 @@ class FramedLink:
             await self._carrier.close()
 
     async def _linger(self) -> None:
-        """Serve whoever asks for the last message again, until something else comes or the connection ends."""
-        with suppress(LinkError, PeerError, TimeoutError):
-            async with asyncio.timeout(self._timing.linger):
-                await self._read()
+        """Serve whoever asks for the last message again, also on another connection, until something else comes."""
+        with suppress(LinkError, PeerError):
+            await self.receive(self._timing.linger)
 
     async def _converse(self, timeout: float) -> tuple[MessageType, bytes]:
         """Read until a message is whole, over as many connections as that takes."""

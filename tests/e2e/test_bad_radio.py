@@ -87,3 +87,35 @@ def test_300_of_300_pairings_are_completed(mtu: int, faults: dict[str, Any]) -> 
                 await pair(radio, peripheral)
 
     run(main())
+
+
+@pytest.mark.parametrize("mtu", [23, 185])
+def test_a_connection_lost_after_any_att_operation_costs_nothing_but_time(mtu: int) -> None:
+    """Once the conversation has begun, it is taken up again; before that, it begins on another connection."""
+
+    async def operations() -> int:
+        async with VirtualRadio(model=LinkModel()) as radio:
+            await pair(radio, await radio.peripheral(mtu=mtu))
+            return radio.att_pdus
+
+    async def lose(after: int) -> None:
+        async with VirtualRadio(model=LinkModel()) as radio:
+            peripheral = await radio.peripheral(mtu=mtu)
+            radio.cut_after(after)
+            await pair(radio, peripheral)
+
+    total = run(operations())
+    assert total > (60 if mtu == 23 else 25)
+    for after in range(1, total + 1):
+        run(lose(after))
+
+
+def test_a_jammer_of_some_seconds_is_outlasted() -> None:
+    async def main(begin: float, seconds: float) -> None:
+        async with VirtualRadio(model=LinkModel()) as radio:
+            peripheral = await radio.peripheral(mtu=23)
+            asyncio.get_running_loop().call_later(begin, radio.jam, seconds)
+            await pair(radio, peripheral)
+
+    for tenth in range(12):
+        run(main(0.3 + tenth / 10, 3.0))

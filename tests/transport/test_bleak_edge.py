@@ -18,7 +18,7 @@ from bleak.exc import (
 from oob.errors import DeviceNotFound, LinkError, LinkTimeout, UsageError
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import find
-from oob.transport.bleak_edge import CLEANING, hear_out, load_bleak, on_adapter, renamed
+from oob.transport.bleak_edge import CLEANING, hear_out, load_bleak, on_adapter, prepare_bluez, renamed
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -149,3 +149,30 @@ def test_an_error_goes_through_unless_it_was_cancelled(run_virtual: Run) -> None
             await hearing
 
     run_virtual(cancelled())
+
+
+async def test_a_cancelled_look_at_bluez_is_heard_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else bleak 3.1 waits for it at every connection of this process, for ever."""
+    from bleak.backends.bluezdbus import version
+
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def bluetoothctl() -> None:
+        asked.set()
+        await answered.wait()
+
+    features: Any = type(
+        "Features", (version.BlueZFeatures,), {"checked_bluez_version": False, "_check_bluez_event": None}
+    )
+    monkeypatch.setattr(version, "BlueZFeatures", features)
+    monkeypatch.setattr(version, "_get_bluetoothctl_version", bluetoothctl)
+    monkeypatch.setattr(sys, "platform", "linux")
+    preparing = asyncio.create_task(prepare_bluez())
+    await asked.wait()
+    preparing.cancel()
+    await asyncio.sleep(0)
+    answered.set()
+    await asyncio.wait({preparing})
+    assert preparing.cancelled()
+    assert features.checked_bluez_version
+    await prepare_bluez()

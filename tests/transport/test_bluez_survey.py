@@ -1,8 +1,8 @@
 """What BlueZ says, asked of a scripted one on a private bus. Nothing here has seen a radio."""
 
 import asyncio
-import os
 import platform
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -25,12 +25,11 @@ def adapter(name: str = "hci0", **changes: Variant | None) -> Objects:
 
 
 async def survey(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *objects: Objects, name: str | None = None, path: str = ""
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *objects: Objects, name: str | None = None
 ) -> list[Finding]:
-    """Survey a bus with a scripted BlueZ that has these objects; `path` is where programs are looked for, if given."""
+    """Survey a bus with a scripted BlueZ that has these objects."""
     with dbus_daemon(folder) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-        monkeypatch.setenv("PATH", path or os.environ["PATH"])
         everything = {path: each for part in objects for path, each in part.items()}
         async with stand_in(address, objects=everything) as bluez:
             findings = await survey_bluez(name)
@@ -231,8 +230,12 @@ async def test_bluetoothctl_is_asked_where_no_adapter_shows_the_version(
     if script:
         (tmp_path / "bluetoothctl").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bluetoothctl").chmod(0o755)
+    daemon = shutil.which("dbus-daemon")
+    assert daemon is not None
+    (tmp_path / "dbus-daemon").symlink_to(daemon)
     monkeypatch.setattr(bluez_survey, "WAIT", 1.0)
-    findings = await survey(tmp_path, monkeypatch, adapter(Modalias=None), path=str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))  # nothing else that this host may have
+    findings = await survey(tmp_path, monkeypatch, adapter(Modalias=None))
     assert of("bluez version", findings).seen.startswith(seen)
 
 

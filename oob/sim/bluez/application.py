@@ -151,6 +151,8 @@ class _Served:
         return await _read(self._path, CHARACTERISTIC, connection, self._around)
 
     def _write(self, connection: Connection, value: bytes) -> Any:  # noqa: ANN401  bumble awaits it if it can be
+        if connection not in self._around.connections():
+            return None  # bumble hands it over late; BlueZ tells of no write after the end of its connection
         body = [bytes(value), _options(connection, self._around)]
         if not self._answers_at_once:
             return _write(self._path, CHARACTERISTIC, body, self._around)
