@@ -4,7 +4,7 @@ An adapter (`GattStack`) advertises, serves the two characteristics and calls th
 active at a time: the first that writes. Others are told that the device is busy, whenever they begin a message.
 
 A conversation outlives its connection: by RESUME its client takes it up on another one, whose address may be another.
-Until then it keeps nobody out: the first who begins a message takes its place.
+Until then it keeps nobody out: the first who begins a handshake takes its place.
 """
 
 import asyncio

@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any, Final
 
 from oob.binding.records import Proceed, Ready
+from oob.pairing import TAG_KEY_LENGTH
 from oob.sim.air import LinkModel
 from oob.sim.radio import VirtualRadio
 from oob.sim.virtual_time import run
@@ -56,7 +57,9 @@ def pairing_messages() -> Pairs:
     pairing.responder.open(message_3)
     message_4, channel = pairing.responder.confirm(bytes(16), 1_700_000_000, 1_700_000_600)
     proceed = pairing.initiator.receive_4(message_4).channel.seal(Proceed(bytes(ROOT_LENGTH)).encode())
-    ready = channel.seal(Ready("https://lamp.home.example/", bytes(32), "192.168.178.20:443").encode())
+    ready = channel.seal(
+        Ready("https://lamp.home.example/", bytes(32), "192.168.178.20:443", bytes(TAG_KEY_LENGTH)).encode()
+    )
     return (message_1, message_2), (message_3, message_4), (proceed, ready)
 
 
