@@ -9,9 +9,9 @@ from bumble.device import Connection, Device
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR, Address, HCI_LE_Set_Random_Address_Command
 
-from oob.errors import LinkError, UsageError
+from oob.errors import UsageError
 from oob.transport.ble_peripheral import GattPeripheral
-from oob.transport.carrier import finish
+from oob.transport.carrier import connection_lost, finish
 from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
 
 ADVERTISING_INTERVAL: Final = 20.0
@@ -96,7 +96,7 @@ class BumbleStack:
         """Send one simulated notification."""
         connection = self._connection(peer)
         if connection is None:
-            raise LinkError("connection lost", step="link")
+            raise connection_lost()
         await self._device.notify_subscriber(connection, self._tx, value)
 
     async def disconnect(self, peer: object) -> None:

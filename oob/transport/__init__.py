@@ -1,1 +1,1 @@
-"""Carriers: links over Bluetooth LE and in memory, behind one narrow protocol."""
+"""Carriers: links over Bluetooth LE, a socket and in memory, behind one narrow protocol; and what is there for them."""

@@ -51,7 +51,7 @@ class GattStack(Protocol):
         ...
 
     async def notify(self, peer: Hashable, value: bytes) -> None:
-        """Send one notification on TX to one client; others may get it, too. Raises LinkError."""
+        """Send one notification on TX to one client; others may get it, too. Raises LinkLost where it is gone."""
         ...
 
     async def disconnect(self, peer: Hashable) -> None:

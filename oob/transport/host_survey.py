@@ -29,7 +29,7 @@ _BACKENDS: Final = {
     "win32": "WinRT",
     "android": "the Android API",
 }
-_MAKE_PRIVATE: Final = "sudo systemctl restart bluetooth"
+_RESTART: Final = "sudo systemctl restart bluetooth"
 # Releases in which `Add Extended Advertising Data` was refused to bluetoothd: reported for 6.12.93 and 6.18.34, mended
 # in 6.18.36 (github.com/raspberrypi/linux/issues/7473, github.com/bluez/bluez/issues/2269).
 _NO_ADVERTISING: Final = ("6.12.93", "6.18.34", "6.18.35")
@@ -114,7 +114,7 @@ def survey_configuration(root: Path = Path("/")) -> list[Finding]:
 def _transport(general: dict[str, str]) -> Finding:
     mode = general.get("ControllerMode", "dual")
     if mode == "bredr":
-        mend = f"sudo sed -i 's/^ControllerMode.*/ControllerMode = dual/' /{CONFIGURATION} && {_MAKE_PRIVATE}"
+        mend = f"sudo sed -i 's/^ControllerMode.*/ControllerMode = dual/' /{CONFIGURATION} && {_RESTART}"
         return missing("controller mode", "bredr: main.conf switches Bluetooth LE off", mend)
     return ok("controller mode", f"{mode}: Bluetooth LE is allowed")
 
@@ -137,7 +137,7 @@ def privacy(value: str, text: str = "") -> Finding:
         seen = "off: the address never changes, so that whoever listens can follow this machine"
     else:
         seen = f"{value!r} is no value that BlueZ knows: it does as with off"
-    return warning("privacy", seen, f"{_set_private(text)} && {_MAKE_PRIVATE}")
+    return warning("privacy", seen, f"{_set_private(text)} && {_RESTART}")
 
 
 def _set_private(text: str) -> str:

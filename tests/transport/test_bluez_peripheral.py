@@ -12,7 +12,7 @@ import pytest
 from dbus_fast import Message, Variant
 
 from oob.errors import LinkError, LinkTimeout, UsageError
-from oob.framing.gatt import MessageType, fragment
+from oob.framing.gatt import MessageType, fragment, identify, resume
 from oob.transport import bluez_bus
 from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, GATT_MANAGER
@@ -516,6 +516,32 @@ async def test_the_listener_serves_a_client_from_end_to_end(bluez: StandIn) -> N
     assert [len(await bluez.value()) for _ in range(2)] == [182, 300 + 4 + 1 - 182]
     await link.close()
     assert f"Disconnect {PHONE}" in bluez.log
+    await listener.close()
+
+
+async def test_a_conversation_outlives_the_bluez_that_it_was_sent_over(
+    bluez: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_session: Session, _value: bytes) -> None:
+        raise LinkError("the connection to D-Bus was lost", step="link")
+
+    listener = bluez_listener("hci0")
+    await listener.start()
+    await bluez.write(PHONE, HELLO, mtu=MTU)
+    link = await listener.accept()
+    await link.receive(PATIENCE)
+    await bluez.notifying(True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "notify", fail)
+        sending = asyncio.create_task(link.send(MessageType.HANDSHAKE, b"reply"))
+        await bluez.settle()
+    assert not sending.done()
+    id = identify(b"hello")
+    await bluez.write(TABLET, resume(id), mtu=MTU)
+    assert await bluez.value() == resume(id, True)
+    assert (await bluez.value()).endswith(b"reply")
+    await sending
+    await link.close()
     await listener.close()
 
 
