@@ -18,8 +18,8 @@ def add_common(parser: argparse.ArgumentParser, *, part: str = "", state: str = 
     parser.set_defaults(part=part)
 
 
-def add_offer(parser: argparse.ArgumentParser) -> None:
-    """Add what a device may be told: its name, what it is paired by, where its page is, and its state."""
+def add_offer(parser: argparse.ArgumentParser, *, part: str = "device") -> None:
+    """Add what a device may be told: its name, what it is paired by, where its page is; and its state, at `part`."""
     parser.add_argument("--name", default="Demo device", help="what people see; default: Demo device")
     models = ("passcode", "secret", "compare", "pinned", "button")
     parser.add_argument("--model", choices=models, default="passcode", help="default: passcode")
@@ -31,7 +31,7 @@ def add_offer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-issuer", action="append", metavar="URL", help="take certificates from no other (repeatable)"
     )
-    add_common(parser, part="device")
+    add_common(parser, part=part)
 
 
 def add_adapter(

@@ -179,5 +179,5 @@ def add_sim(commands: "Commands") -> None:
         formatter_class=Raw,
     )
     device.add_argument("--ble", action="store_true", required=True, help="over simulated Bluetooth LE")
-    add_offer(device)
+    add_offer(device, part="simulated-device")  # what is simulated does not count for the device of this machine
     device.set_defaults(run="oob.cli.sim.device")

@@ -70,13 +70,14 @@ class Session:
         old = self._on_air
         if tag == (old and old[1]):
             return
-        if old is not None and (tag is None or not await self._has_room()):
-            await self._withdraw(old[0])
-            old = None
-        if tag is not None:
-            await self._publish(tag)
+        if tag is not None and old is not None:
+            with suppress(LinkError):  # what is refused beside another may do alone; a tag that had its time must go
+                if await self._has_room():
+                    await self._publish(tag)
         if old is not None:
             await self._withdraw(old[0])
+        if tag is not None and self._on_air is None:
+            await self._publish(tag)
 
     async def notify(self, value: bytes) -> None:
         """Send a notification to all that subscribed: BlueZ cannot send to one of them. Raises LinkError.

@@ -110,6 +110,7 @@ def test_state_lives_where_xdg_says(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert parse(["device", "run", "--socket", "s"]).state == tmp_path / ".local" / "state" / "oob" / "device"
+    assert parse(["sim", "device", "--ble"]).state == tmp_path / ".local" / "state" / "oob" / "simulated-device"
     monkeypatch.delenv("XDG_STATE_HOME")
     assert parse(COMMANDS[1]).state == tmp_path / ".local" / "state" / "oob" / "client"
     assert parse([*COMMANDS[1], "--state", "x"]).state == Path("x")

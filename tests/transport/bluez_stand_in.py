@@ -45,6 +45,7 @@ class StandIn:
     daemon: int  # the process of the bus
     objects: dict[str, dict[str, dict[str, Variant]]]
     places: int = 5
+    lies_about_places: bool = False  # there is one, whatever it says
     refuse: dict[str, tuple[str, str]] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     held: dict[str, asyncio.Event] = field(default_factory=dict)  # methods that are answered once this is set
@@ -169,8 +170,11 @@ class StandIn:
         member = message.member or ""
         if member in self.held:
             await self.held[member].wait()
-        if member in self.refuse:
-            await self.bus.send(Message.new_error(message, *self.refuse[member]))
+        refusal = self.refuse.get(member)
+        if member == "RegisterAdvertisement" and self.lies_about_places and self.on_air:
+            refusal = ("org.bluez.Error.Failed", "Failed to register advertisement")
+        if refusal is not None:
+            await self.bus.send(Message.new_error(message, *refusal))
             self.note(f"{member} refused")
             return
         match member:

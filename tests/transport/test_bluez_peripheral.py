@@ -145,6 +145,21 @@ async def test_a_new_tag_takes_the_only_place(notes: Notes, bluez: StandIn) -> N
     ]
 
 
+async def test_a_new_tag_that_is_refused_beside_the_old_one_takes_its_place(notes: Notes, bluez: StandIn) -> None:
+    bluez.lies_about_places = True
+    await notes.advertise(b"tag--1")
+    await notes.advertise(b"tag--2")
+    assert [seen["ManufacturerData"] for seen in bluez.on_air.values()] == [{COMPANY_ID: b"tag--2"}]
+
+
+async def test_a_tag_does_not_stay_because_the_next_one_is_refused(notes: Notes, bluez: StandIn) -> None:
+    await notes.advertise(b"tag--1")
+    bluez.refuse["RegisterAdvertisement"] = ("org.bluez.Error.Failed", "Failed to register advertisement")
+    with pytest.raises(LinkError, match="Failed to register advertisement"):
+        await notes.advertise(b"tag--2")
+    assert bluez.on_air == {}
+
+
 async def test_a_tag_of_another_length_changes_nothing(notes: Notes, bluez: StandIn) -> None:
     await notes.advertise(b"tagtag")
     with pytest.raises(UsageError, match="6 bytes"):
