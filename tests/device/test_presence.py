@@ -215,3 +215,46 @@ def test_the_device_shows_itself_while_it_serves(tmp_path: Path) -> None:
         await serving
 
     run(main())
+
+
+def test_a_reset_within_the_window_ends_the_tags_that_the_former_owners_know(tmp_path: Path) -> None:
+    """Its button was pressed, so that it stays visible: not for a moment longer as the device that it was."""
+
+    async def main() -> None:
+        device, listener = make(tmp_path), Listener()
+        device.store.update(pairings=(OWNER,))
+        key = device.store.state.tag_key or b""
+        async with shown(device, listener):
+            device.offer.press()
+            await asyncio.sleep(2)
+            device.store.update(pairings=(), **device.offer.reset())
+            device.offer.press()
+            await asyncio.sleep(2)
+        _, tag = listener.shown[-1]
+        assert tag is not None
+        assert not matches(key, tag)
+        assert matches(device.store.state.tag_key or b"", tag)
+
+    run(main())
+
+
+@pytest.mark.parametrize("fault", ["hangs", "breaks"])
+def test_a_stack_that_hangs_or_breaks_does_not_end_the_presence(tmp_path: Path, fault: str) -> None:
+    async def main() -> None:
+        reports: list[Progress] = []
+        device, listener = make(tmp_path, report=reports.append), Listener()
+        advertise = listener.advertise
+
+        async def fail(tag: bytes | None) -> None:
+            listener.advertise = advertise  # type: ignore[method-assign]
+            if fault == "hangs":
+                await asyncio.Event().wait()
+            raise RuntimeError("a defect")
+
+        listener.advertise = fail  # type: ignore[method-assign]
+        async with shown(device, listener):
+            await asyncio.sleep(60)
+        assert listener.shown[-1][1] is not None
+        assert [each.step for each in reports] == ["not visible"]
+
+    run(main())

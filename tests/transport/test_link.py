@@ -537,3 +537,28 @@ def test_a_device_stays_5_s_at_most_and_only_after_words_of_its_own(
         assert asyncio.get_running_loop().time() == pytest.approx(stays)
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize("asked", ["the whole", "a part"])
+def test_a_flood_of_requests_brings_no_flood_of_answers(run_virtual: Run, asked: str) -> None:
+    """Each would otherwise cost the radio, and the queue of a stack, a whole message of up to 4 KiB."""
+
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        wire.inbox.put(REQUEST)
+        await link.receive(1)
+        await link.send(HANDSHAKE, bytes(2000))
+        reply = list(wire.sent)
+        wire.sent.clear()
+        for _ in range(100):
+            wire.inbox.put(REQUEST if asked == "the whole" else nak(ID[0] + 1, range(len(reply)), 132))
+        with pytest.raises(LinkTimeout):
+            await link.receive(0.15)
+        assert wire.sent == reply
+        wire.inbox.put(REQUEST)
+        with pytest.raises(LinkTimeout):
+            await link.receive(0.15)
+        assert wire.sent == 2 * reply
+
+    run_virtual(main())
