@@ -87,8 +87,8 @@ class Timing:
     """How often the peer is asked in vain; after that the link only waits for its deadline."""
     resume: float = 30.0
     """For how long a lost connection may be taken up again."""
-    linger: float = 5.0
-    """How long the responder stays at most after its last message."""
+    linger: float = 8.0
+    """How long the responder stays at most after its last message: three requests for it fit in (after 1, 3 and 7 s)."""
 
 
 class FramedLink:
@@ -322,7 +322,7 @@ class FramedLink:
             raise loss
         self._resumptions += 1
         await self._carrier.reconnect()
-        self._reassembler.largest_frame = 0
+        self._reassembler.forget_partial()
         try:
             if self._initiator and self._id is not None:
                 await self._take_up(self._id)

@@ -522,8 +522,8 @@ def test_a_device_stays_until_its_last_message_got_through(run_virtual: Run) -> 
     run_virtual(main())
 
 
-@pytest.mark.parametrize(("answered", "stays"), [(False, 0), (True, 5)])
-def test_a_device_stays_5_s_at_most_and_only_after_words_of_its_own(
+@pytest.mark.parametrize(("answered", "stays"), [(False, 0), (True, 8)])
+def test_a_device_stays_8_s_at_most_and_only_after_words_of_its_own(
     run_virtual: Run, answered: bool, stays: float
 ) -> None:
     async def main() -> None:
