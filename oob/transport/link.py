@@ -88,7 +88,7 @@ class Timing:
     resume: float = 30.0
     """For how long a lost connection may be taken up again."""
     linger: float = 8.0
-    """How long the responder stays at most after its last message: it may be asked for three times (at 1, 3 and 7 s)."""
+    """How long the responder stays at most after its last message: enough for three requests (at 1, 3 and 7 s)."""
 
 
 class FramedLink:
