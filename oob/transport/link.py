@@ -173,7 +173,7 @@ class FramedLink:
     async def close(self) -> None:
         """Let go of the carrier, the responder after its last message got through. May be called twice."""
         try:
-            if self._awaiting and not (self._initiator or self._loss or self._gave_up or self._closed):
+            if self._awaiting and not (self._initiator or self._loss or self._gave_up):
                 await self._linger()
         finally:
             self._closed = True
@@ -189,8 +189,8 @@ class FramedLink:
         while True:
             resumed = self._loss is not None and await self._reconnect(timeout)
             try:
-                if resumed and self._initiator and self._awaiting:
-                    await self._transmit(self._sent)
+                if resumed and self._initiator:
+                    await self._transmit(self._sent)  # nothing, where it was answered
                 return await self._read()
             except LinkLost as error:
                 self._loss = error

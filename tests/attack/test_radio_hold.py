@@ -84,3 +84,45 @@ def test_one_client_keeps_others_out_for_two_minutes_at_most(tmp_path: Path, awa
         await serving
 
     run(main())
+
+
+def test_who_takes_a_lost_conversation_away_gains_no_more_than_any_stranger(tmp_path: Path) -> None:
+    """One guess of three, as by a handshake of its own; nobody becomes an owner, and the client is told."""
+
+    async def main() -> None:
+        loop, stack, steps = asyncio.get_running_loop(), Notes(), []
+        peripheral = GattPeripheral(stack)
+        await peripheral.start()
+        report = lambda progress: steps.append(progress.step)  # noqa: E731
+        device = Device("Lamp", tmp_path, NoPage(), clock=loop.time, random=Random(1).randbytes, report=report)
+        serving = asyncio.create_task(device.serve(peripheral))
+        message = Run.of("passcode").message_1()
+        id = identify(message)
+        for peer in ("honest", "thief"):
+            peripheral.on_connect(peer)
+            peripheral.on_subscribe(peer, True)
+        for frame in fragment(HANDSHAKE, id[0], message, 20):
+            peripheral.on_write("honest", frame, 23)
+        await asyncio.sleep(1)
+        peripheral.on_disconnect("honest")
+        peripheral.on_write("thief", resume(id), 23)
+        await asyncio.sleep(1)
+        for frame in fragment(HANDSHAKE, id[0] + 2 & 0xFF, bytes(100), 20):
+            peripheral.on_write("thief", frame, 23)
+        peripheral.on_connect("honest again")
+        peripheral.on_subscribe("honest again", True)
+        peripheral.on_write("honest again", resume(id), 23)
+        await asyncio.sleep(1)
+        assert said(stack, "honest again") == [control(MessageType.BUSY, identify(resume(id)))]
+        peripheral.on_disconnect("thief")
+        await asyncio.sleep(40)
+        peripheral.on_write("honest again", resume(id), 23)
+        await asyncio.sleep(1)
+        assert said(stack, "honest again")[1:] == [resume(id, False)]
+        assert steps.count("guess counted") == 1
+        assert device.store.state.pairings == ()
+        device.offer.require_armed()
+        await peripheral.close()
+        await serving
+
+    run(main())

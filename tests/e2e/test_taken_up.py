@@ -39,6 +39,8 @@ class Weather:
     """Each notification reaches all who subscribed, as under BlueZ."""
     cancellation: float = 0.0
     """The probability that a wait is cancelled, and begun again."""
+    frames: tuple[int, ...] = (20, 37, 182, 512)
+    """The bytes that a frame may have, of which each connection gets one."""
 
 
 class Ether:
@@ -112,7 +114,7 @@ class Phone:
         ether = self._ether
         ether.names += 1
         self._peer = ether.names
-        self.max_frame = ether.random.choice([20, 37, 182, 512])
+        self.max_frame = ether.random.choice(ether.weather.frames)
         self.inbox = Inbox()
         ether.phones[self._peer] = self
         ether.peripheral.on_connect(self._peer)
@@ -302,3 +304,16 @@ def test_two_who_come_at_once_never_hear_what_is_for_the_other() -> None:
     run(main())
     assert sum(error is None for error in ends) > 150
     assert sum(isinstance(error, LinkBusy) for error in ends) > 50
+
+
+def test_every_mtu_from_23_to_517() -> None:
+    async def main() -> None:
+        for mtu in range(23, 518):
+            world = World(Weather(frames=(min(mtu - 3, 512),)), mtu)
+
+            async def work(world: World = world) -> None:
+                assert await tell(world) is None
+
+            await live(world, work)
+
+    run(main())

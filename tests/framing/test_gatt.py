@@ -190,7 +190,7 @@ def test_stragglers_of_a_completed_message_are_ignored() -> None:
         pytest.param(b"\x80", id="one byte"),
         pytest.param(b"\x80\x00\x00", id="START cut short"),
         pytest.param(b"\xff\x00\x00\x01x", id="unknown type"),
-        pytest.param(b"\x80\x00\x10\x01x", id="message above the cap"),
+        pytest.param(b"\x80\x00\x10\x01" + bytes(508), id="message above the cap"),
         pytest.param(b"\x80\x00\x00\x01xy", id="START holds more than the message"),
         pytest.param(b"\x80\x00\x0f\xff" + b"x" * 16, id="more than 127 CONT"),
         pytest.param(b"\x82\x00\x00\x20" + b"x" * 16, id="control message in two frames"),

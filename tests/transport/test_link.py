@@ -562,3 +562,41 @@ def test_a_flood_of_requests_brings_no_flood_of_answers(run_virtual: Run, asked:
         assert wire.sent == 2 * reply
 
     run_virtual(main())
+
+
+def test_a_client_does_not_stay(run_virtual: Run) -> None:
+    """It alone knows that it has all that it wanted."""
+
+    async def main() -> None:
+        link = FramedLink(Wire(), initiator=True)
+        await link.send(HANDSHAKE, b"anyone?")
+        await link.close()
+        assert asyncio.get_running_loop().time() == 0
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("how", ["in vain", "lost"])
+def test_a_device_whose_client_is_gone_does_not_stay(run_virtual: Run, how: str) -> None:
+    async def main() -> None:
+        air = Air()
+
+        async def reconnect() -> None:
+            await asyncio.sleep(100)
+
+        air.reconnect = reconnect  # type: ignore[method-assign]
+        link = FramedLink(air, initiator=False)
+        air.inbox.put(REQUEST)
+        await link.receive(1)
+        if how == "lost":
+            air.inbox.fail(LOST)
+            with pytest.raises(LinkLost):
+                await link.send(HANDSHAKE, b"reply")
+        else:
+            await link.send(HANDSHAKE, b"reply")
+            with pytest.raises(LinkTimeout):
+                await link.receive(30)
+        await link.close()
+        assert asyncio.get_running_loop().time() == pytest.approx(30)
+
+    run_virtual(main())
