@@ -20,6 +20,8 @@ EPOCH: Final = 900.0
 """Seconds for which a tag is shown at most; as long as the usual life of a resolvable private address."""
 LOOK: Final = 1.0
 """Seconds between two looks at whether the window is open."""
+PATIENCE: Final = 30.0
+"""Seconds that a carrier has to do what it is told."""
 RETRY: Final = 10.0
 """Seconds before a carrier that could not advertise is asked again."""
 
@@ -37,9 +39,16 @@ class Presence:
         """Whether there is somebody whom the device would answer: its owners, or whoever comes in its window."""
         return bool(self._store.state.pairings) or self._offer.is_armed()
 
+    @property
+    def key(self) -> bytes:
+        """The tag key of now, 16 bytes: a reset changes it."""
+        key = self._store.state.tag_key
+        assert key is not None  # noqa: S101  made in __init__, and never taken away
+        return key
+
     def tag(self) -> bytes:
         """Return a new tag of 6 bytes."""
-        return advertised_tag(self._key, self._random(NONCE_LENGTH))
+        return advertised_tag(self.key, self._random(NONCE_LENGTH))
 
     async def keep(self, listener: Listener) -> None:
         """Advertise on a started listener until cancelled; what fails is reported, and tried again.
@@ -47,25 +56,26 @@ class Presence:
         A tag goes with its key: after a reset former owners do not know the device by what is still on the air.
         """
         time = asyncio.get_running_loop().time
-        shown: bytes | None = None  # the key of what is shown, b"" for nothing; None: an earlier life may have left any
+        shown: bytes | None = b""  # by which key; not known yet, as an earlier life may have left anything
         due = time()
         while True:
-            wanted, pause = self._key if self.is_visible else b"", LOOK
+            wanted, pause = self.key if self.is_visible else None, LOOK
             if wanted != shown or (wanted and time() >= due):
                 told = await self._advertise(listener, self.tag() if wanted else None)
-                shown, due, pause = (wanted, time() + EPOCH, LOOK) if told else (None, due, RETRY)
+                shown, due, pause = (wanted, time() + EPOCH, LOOK) if told else (b"", due, RETRY)
             await asyncio.sleep(min(pause, due - time()) if shown else pause)
-
-    @property
-    def _key(self) -> bytes:
-        key = self._store.state.tag_key
-        assert key is not None  # noqa: S101  made in __init__, and never taken away
-        return key
 
     async def _advertise(self, listener: Listener, tag: bytes | None) -> bool:
         try:
-            await listener.advertise(tag)
+            async with asyncio.timeout(PATIENCE):
+                await listener.advertise(tag)
         except LinkError as error:
-            self._report(Progress("device", "not visible", str(error)))
-            return False
-        return True
+            why = str(error)
+        except TimeoutError:
+            why = f"the carrier did nothing within {PATIENCE:g} s"
+        except Exception as error:  # a defect of a carrier must not hide the device for good
+            why = f"an error inside: {type(error).__name__}"
+        else:
+            return True
+        self._report(Progress("device", "not visible", why))
+        return False

@@ -4,7 +4,8 @@
     CONT   index (1 to 127), data...
 
 Every frame but the last is as long as START, so that START alone says how many follow. CONT carries no msgid: it
-belongs to the newest START. Frames may come in any order and more than once; a gap is named by `Reassembler.missing`.
+belongs to the newest START. After that, frames may come in any order and more than once; a gap is named by
+`Reassembler.missing`.
 
 A notification may reach every subscribed client, not only the one that it is for (BlueZ knows no other way). So the
 msgids of a conversation begin at a number of its own, and what steers a link names the conversation or the frame meant.
@@ -162,10 +163,11 @@ class Reassembler:
     """Puts the frames of one direction together. At most 4096 bytes and 127 frames are held, whatever comes in.
 
     Two different contents for one index (a straggler of the message before) cancel each other: the index counts as
-    missing, and is asked for again.
+    missing, and is asked for again. A CONT without a START is dropped, and asked for once START has come: it may be of
+    a message that was repeated in frames of another size, or was for somebody else.
     """
 
-    __slots__ = ("_done", "_foreign", "_parts", "_start", "after", "largest_frame")
+    __slots__ = ("_done", "_parts", "_start", "after", "largest_frame")
 
     def __init__(self) -> None:
         self.after: int | None = None
@@ -173,14 +175,13 @@ class Reassembler:
         self._start: _Start | None = None  # the message under way, or the last one that was completed
         self._done: bytes | None = None  # that message, once it is complete
         self._parts: dict[int, bytes] = {}
-        self._foreign = False  # the newest START was for others, and so is what follows it
         self.largest_frame = 0
         """The longest frame seen, in bytes: the peer can handle that much."""
 
     @property
     def is_partial(self) -> bool:
         """Whether some, not all, frames of a message have come."""
-        return bool(self._parts) or (self._start is not None and self._done is None)
+        return self._start is not None and self._done is None
 
     @property
     def msgid(self) -> int | None:
@@ -188,12 +189,16 @@ class Reassembler:
         return self._start.msgid if self._start is not None and self._done is None else None
 
     def missing(self) -> tuple[int, ...]:
-        """Return the indices of the frames that have not come; 0 is START, without which the others are unknown."""
-        if not self.is_partial:
-            return ()
+        """Return the indices of the frames of the message under way that have not come."""
         if self._start is None or self._done is not None:
-            return (0,)
+            return ()
         return tuple(i for i in range(1, self._start.last + 1) if i not in self._parts)
+
+    def forget_partial(self) -> None:
+        """Forget the message under way: on a new connection it is repeated, and its frames may have another size."""
+        self.largest_frame = 0
+        if self._done is None:
+            self._start, self._parts = None, {}
 
     def receive(self, frame: bytes) -> Message | None:
         """Take one frame; return the message that it completes, or None. Raises PeerError, and ignores the frame."""
@@ -207,39 +212,27 @@ class Reassembler:
     def _receive_start(self, start: _Start) -> Message | None:
         if start.type.is_control:
             return Message(start.type, start.msgid, start.data)
-        self._foreign = self.after is not None and not 1 <= start.msgid - self.after & 0xFF <= WINDOW
-        if self._foreign:
+        if self.after is not None and not 1 <= start.msgid - self.after & 0xFF <= WINDOW:
             return None
         known = self._start
         if known is not None and known.msgid == start.msgid:
             if self._done is not None:
                 return Message(start.type, start.msgid, b"", duplicate=True)
             if known == start:
-                return None
-            self._parts.clear()  # sent anew in frames of another size
-        elif self._done is None and known is not None:
-            self._parts.clear()  # those parts belonged to the message that this one supersedes
-        self._start, self._done = start, None
-        self._parts = {i: part for i, part in self._parts.items() if self._fits(start, i, part)}
+                return None  # else it is sent anew, in frames of another size
+        self._start, self._done, self._parts = start, None, {}
         return self._complete(start)
 
     def _receive_cont(self, index: int, part: bytes) -> Message | None:
         if index == 0:
             raise PeerError("a CONT frame with index 0", step="framing")
-        if self._foreign and self.msgid is None:
-            return None
         start = self._start
-        if start is not None and self._done is not None and part == self._done[start.span(index)]:
-            return None  # a straggler of the completed message
-        if start is not None and self._done is None and not self._fits(start, index, part):
+        if start is None or self._done is not None or not self._fits(start, index, part):
             return None
         if self._parts.get(index, part) != part:
             del self._parts[index]
             return None
         self._parts[index] = part
-        if start is None or self._done is not None:
-            self._bound_early_parts()
-            return None
         return self._complete(start)
 
     def _complete(self, start: _Start) -> Message | None:
@@ -248,11 +241,6 @@ class Reassembler:
         self._done = start.data + b"".join(self._parts[i] for i in range(1, start.last + 1))
         self._parts = {}
         return Message(start.type, start.msgid, self._done)
-
-    def _bound_early_parts(self) -> None:
-        """Forget what came before its START once it is more than any message holds."""
-        if sum(map(len, self._parts.values())) > MAX_MESSAGE:
-            self._parts.clear()
 
     @staticmethod
     def _fits(start: _Start, index: int, part: bytes) -> bool:

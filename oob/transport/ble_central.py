@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from oob.errors import LinkError
+from oob.errors import DeviceNotFound, LinkError
 from oob.framing.gatt import MAX_FRAME, MIN_FRAME, MessageType, control
 from oob.progress import Progress, Report, silent
 from oob.transport.ble_scanner import Found
@@ -28,6 +28,8 @@ DISCONNECT_TIMEOUT: Final = 5.0
 """Seconds that the operating system gets to end a connection."""
 TRY_TIMEOUT: Final = 10.0
 """Seconds of one try to connect where the device can be looked for again: its address may have changed."""
+LOSS_GRACE: Final = 0.2
+"""Seconds in which the stack tells that a connection has ended after what was written to it failed by that."""
 RECONNECT_TIMEOUT: Final = 20.0
 """Seconds in which a lost device is reached anew, or is given up."""
 
@@ -111,9 +113,9 @@ class _CentralCarrier:
                 await self._client.write_gatt_char(self._rx, frame, response=last and self._is_subscribed)
         except LinkError as error:
             # The stack words the end of a connection in many ways; here it has one name.
-            if self._client is not None and self._client.is_connected:
-                raise
-            raise connection_lost() from error
+            if isinstance(error, DeviceNotFound) or await self._is_lost():
+                raise connection_lost() from error
+            raise
 
     async def receive(self) -> bytes:
         """Return the next notification."""
@@ -172,6 +174,15 @@ class _CentralCarrier:
         self._inbox = inbox
         # Message 1 goes out while the subscription is still on its way: the device holds its reply until then.
         self._subscription = asyncio.create_task(_subscribe(client, tx, inbox))
+
+    async def _is_lost(self) -> bool:
+        """Whether the connection has ended; BlueZ answers what was under way first, and tells of the end after that."""
+        deadline = asyncio.get_running_loop().time() + LOSS_GRACE
+        while self._client is not None and self._client.is_connected:
+            if asyncio.get_running_loop().time() >= deadline:
+                return False
+            await asyncio.sleep(LOSS_GRACE / 10)
+        return True
 
     async def _hang_up(self) -> None:
         """Let go of the client, if there is one."""

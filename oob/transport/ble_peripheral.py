@@ -51,7 +51,7 @@ class GattStack(Protocol):
         ...
 
     async def notify(self, peer: Hashable, value: bytes) -> None:
-        """Send one notification on TX to one client; others may get it, too. Raises LinkLost where it is gone."""
+        """Send one notification on TX to one client; others may get it, too. Raises LinkError, as where it is gone."""
         ...
 
     async def disconnect(self, peer: Hashable) -> None:
@@ -86,33 +86,41 @@ class _Conversation:
 
     name = "ble"
 
-    def __init__(self, peripheral: "GattPeripheral", connection: _Connection, timing: Timing | None) -> None:
-        self.max_frame = MIN_FRAME
+    def __init__(self, peripheral: "GattPeripheral", timing: Timing | None) -> None:
         self.link = FramedLink(self, initiator=False, timing=timing)
         self._window = (timing or Timing()).resume
         self._peripheral = peripheral
         self._back = asyncio.Event()  # connected again, or over
         self._lost_at = 0.0
-        self.attach(connection)
+        self._inbox = self._arriving = Inbox()  # two of them while the link has not noticed yet that it was taken up
+        self.connection: _Connection | None = None
+        self.max_frame = MIN_FRAME
 
-    def attach(self, connection: _Connection) -> None:
-        """Begin, or go on, over this connection."""
-        self.connection: _Connection | None = connection
-        self.inbox = Inbox()
+    def attach(self, connection: _Connection, max_frame: int) -> None:
+        """Begin, or go on, over this connection, whose frames have at most `max_frame` bytes."""
+        self.connection, self.max_frame = connection, max_frame
+        if self._inbox.error is not None:
+            self._arriving = Inbox()
         self._back.set()
+
+    def take(self, frame: bytes, max_frame: int) -> None:
+        """Take what the client wrote."""
+        self.max_frame = max_frame
+        self._arriving.put(frame)
 
     def suspend(self) -> None:
         """Note that the connection is lost; end where the client could not name what it would take up."""
         if self.link.id is None:
             return self.end(connection_lost())
-        self.inbox.fail(connection_lost())
+        self._inbox.fail(connection_lost())
         self.connection = None
         self._back.clear()
         self._lost_at = asyncio.get_running_loop().time()
 
     def end(self, error: LinkError | PeerError) -> None:
         """End for good."""
-        self.inbox.fail(error)
+        self._inbox.fail(error)
+        self._arriving.fail(error)
         self._window = 0.0
         self.connection = None
         self._back.set()
@@ -128,14 +136,14 @@ class _Conversation:
         connection = self.connection
         if connection is not None:
             await connection.ready.wait()
-        if self.inbox.error is not None:
-            raise self.inbox.error.with_traceback(None)
+        if self._inbox.error is not None:
+            raise self._inbox.error.with_traceback(None)
         if connection is not None:
-            await self._peripheral.stack.notify(connection.peer, frame)
+            await self._peripheral.notify(connection, frame)
 
     async def receive(self) -> bytes:
         """Return the next value that the client wrote."""
-        return await self.inbox.get()
+        return await self._inbox.get()
 
     async def reconnect(self) -> None:
         """Wait until the client takes the conversation up. Raises LinkLost when its time is up, or another came."""
@@ -146,6 +154,7 @@ class _Conversation:
             raise connection_lost() from None
         if self.connection is None:
             raise connection_lost()
+        self._inbox = self._arriving
 
     async def close(self) -> None:
         """Disconnect the client."""
@@ -207,8 +216,20 @@ class GattPeripheral:
             connection.lose()
             await self.stack.disconnect(connection.peer)
 
+    async def notify(self, connection: _Connection, frame: bytes) -> None:
+        """Send the active client a frame. Raises LinkLost; a connection over which that fails is given up."""
+        try:
+            await self.stack.notify(connection.peer, frame)
+        except LinkError as error:
+            if self._connections.get(connection.peer) is connection:
+                self._spawn(partial(self.stack.disconnect, connection.peer))
+                self.on_disconnect(connection.peer)
+            raise connection_lost() from error
+
     def on_connect(self, peer: Hashable) -> None:
         """A client connected."""
+        if self._closed:
+            return
         if len(self._connections) == MAX_CLIENTS:
             active = self._active.connection if self._active is not None else None
             oldest = next(other for other in self._connections.values() if other is not active)
@@ -226,14 +247,15 @@ class GattPeripheral:
         connection = self._connections.get(peer)
         if connection is None:
             return  # already dropped; its connection is about to end
-        if not 0 < len(value) <= min(mtu - ATT_HEADER, MAX_FRAME):
+        longest = min(mtu - ATT_HEADER, MAX_FRAME)
+        if not 0 < len(value) <= longest:
             self._drop(connection, PeerError(f"a write of {len(value)} bytes", step="link"))
         elif is_start(value, MessageType.RESUME):
-            self._resume(connection, value)
+            self._resume(connection, value, max(MIN_FRAME, longest))
         elif is_start(value, MessageType.CLOSE):
             self._hang_up(connection)
         else:
-            self._take(connection, value, max(MIN_FRAME, min(mtu - ATT_HEADER, MAX_FRAME)))
+            self._take(connection, value, max(MIN_FRAME, longest))
 
     def on_disconnect(self, peer: Hashable) -> None:
         """The connection to a client ended."""
@@ -250,16 +272,16 @@ class GattPeripheral:
         begins = is_start(value, MessageType.HANDSHAKE)
         if self._active is None or (self._active.connection is None and begins):
             self._end_active(connection_lost())
-            self._active = _Conversation(self, connection, self._timing)
+            self._active = _Conversation(self, self._timing)
+            self._active.attach(connection, max_frame)
             self._pending = self._active.link
             self._wake.set()
         if self._active.connection is connection:
-            self._active.max_frame = max_frame
-            self._active.inbox.put(value)
+            self._active.take(value, max_frame)
         elif begins or is_start(value, MessageType.CHANNEL):
             self._tell(connection, control(MessageType.BUSY, identify(value)))
 
-    def _resume(self, connection: _Connection, request: bytes) -> None:
+    def _resume(self, connection: _Connection, request: bytes, max_frame: int) -> None:
         """Let a client take its conversation up, or tell it why not."""
         id = request[START_OVERHEAD:]
         active = self._active
@@ -274,7 +296,7 @@ class GattPeripheral:
             goes_on = active.connection is connection or active.may_resume
             self._tell(connection, resume(id, goes_on))  # before what the link has to send, which waits for the same
             if goes_on and active.connection is None:
-                active.attach(connection)
+                active.attach(connection, max_frame)
 
     def _hang_up(self, connection: _Connection) -> None:
         """The client has all that it wanted."""
@@ -288,8 +310,8 @@ class GattPeripheral:
             self._spawn(partial(self._notify, connection, frame))
 
     async def _notify(self, connection: _Connection, frame: bytes) -> None:
+        await connection.ready.wait()
         try:
-            await connection.ready.wait()
             if connection.is_up:
                 await self.stack.notify(connection.peer, frame)
         finally:

@@ -19,7 +19,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 from typing import Final
 
-from oob.errors import LinkError, LinkTimeout
+from oob.errors import LinkError
 from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_application import advertisement
 from oob.transport.bluez_bus import require_dbus
@@ -161,16 +161,10 @@ class BlueZStack:
             await finish(asyncio.create_task(self._refresh(self._session)))
 
     async def notify(self, peer: Hashable, value: bytes) -> None:
-        """Send one notification, which reaches `peer` and all others. Raises LinkLost once `peer` is gone."""
+        """Send one notification, which reaches `peer` and all others. Raises LinkError once `peer` or BlueZ is gone."""
         if self._session is None or self._clients is None or peer not in self._clients:
             raise connection_lost()
-        try:
-            await self._session.notify(value)
-        except LinkTimeout:
-            raise
-        except LinkError as error:  # BlueZ has gone, and its clients with it, who may come again
-            self._clients.on_gone(str(peer))
-            raise connection_lost() from error
+        await self._session.notify(value)
 
     async def disconnect(self, peer: Hashable) -> None:
         """End the connection to a client, some 2 s after what was sent to it; do nothing for what is no client."""

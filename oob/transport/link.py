@@ -5,7 +5,8 @@ Rules of the exchange, which is half-duplex:
 1. Each side has one message in flight. The next message of the peer acknowledges it.
 2. Only the initiator resends unasked: its whole last message, when nothing at all was heard for a while.
 3. The responder resends its whole last message when the initiator repeats a request that was answered.
-4. Either side asks by NAK for the frames that are missing from a message that stopped half-way.
+4. Either side asks by NAK for the frames that are missing from a message that stopped half-way. Whatever is asked for,
+   nothing is sent again more often than twice in the silence before a NAK.
 5. Every wait has a deadline; nothing runs in the background, so nothing is left behind.
 6. A connection that is lost is made anew by the initiator, who takes the conversation up by RESUME, up to 8 times; both
    repeat what the other may have missed, and waits begin anew.
@@ -86,8 +87,8 @@ class Timing:
     """How often the peer is asked in vain; after that the link only waits for its deadline."""
     resume: float = 30.0
     """For how long a lost connection may be taken up again."""
-    linger: float = 5.0
-    """How long the responder stays at most after its last message."""
+    linger: float = 8.0
+    """How long the responder stays at most after its last message: enough for three requests (at 1, 3 and 7 s)."""
 
 
 class FramedLink:
@@ -115,6 +116,7 @@ class FramedLink:
         self._waiting: asyncio.Timeout | None = None  # a wait that stands still while there is no connection
         self._gave_up = False  # the peer was waited for in vain
         self._closed = False
+        self._repeat_at = 0.0  # when the peer may have something again that was sent before
 
     @property
     def id(self) -> bytes | None:
@@ -171,7 +173,7 @@ class FramedLink:
     async def close(self) -> None:
         """Let go of the carrier, the responder after its last message got through. May be called twice."""
         try:
-            if self._awaiting and not (self._initiator or self._loss or self._gave_up or self._closed):
+            if self._awaiting and not (self._initiator or self._loss or self._gave_up):
                 await self._linger()
         finally:
             self._closed = True
@@ -187,8 +189,8 @@ class FramedLink:
         while True:
             resumed = self._loss is not None and await self._reconnect(timeout)
             try:
-                if resumed and self._initiator and self._awaiting:
-                    await self._transmit(self._sent)
+                if resumed and self._initiator:
+                    await self._transmit(self._sent)  # nothing, where it was answered
                 return await self._read()
             except LinkLost as error:
                 self._loss = error
@@ -245,7 +247,7 @@ class FramedLink:
             return None
         if message.duplicate:
             # Rule 3. An initiator that sees a reply twice has nothing to do, nor has a responder still at work.
-            if not self._initiator and self._sent:
+            if not self._initiator and self._sent and self._may_repeat():
                 await self._transmit(self._sent)
         elif message.type is MessageType.NAK:
             await self._resend(message.data)
@@ -275,8 +277,16 @@ class FramedLink:
         """Send the frames that a NAK names, if it means the last message."""
         if self._sent and request[:1] == self._sent[0][1:2]:
             wanted = sorted({i for i in request[1:] if i < len(self._sent)})
-            if wanted:
+            if wanted and self._may_repeat():
                 await self._transmit([self._sent[i] for i in wanted])
+
+    def _may_repeat(self) -> bool:
+        """Whether the peer may have something again: it asks after a silence only, and a flood of requests is none."""
+        now = asyncio.get_running_loop().time()
+        if now < self._repeat_at:
+            return False
+        self._repeat_at = now + self._timing.nak / 2  # the half: what was asked at intervals may arrive in bunches
+        return True
 
     def _refused(self, type: MessageType, payload: bytes) -> None:
         """Raise what a control message other than NAK means, if it is for this end."""
@@ -299,6 +309,7 @@ class FramedLink:
                     self._loss = await self._try_to_resume(loss)
         except (TimeoutError, LinkError) as error:
             raise loss from error
+        self._repeat_at = 0.0
         if self._last is not None:
             self._sent = fragment(*self._last, self._frame_size)
         if self._waiting is not None and timeout is not None:
@@ -311,7 +322,7 @@ class FramedLink:
             raise loss
         self._resumptions += 1
         await self._carrier.reconnect()
-        self._reassembler.largest_frame = 0
+        self._reassembler.forget_partial()
         try:
             if self._initiator and self._id is not None:
                 await self._take_up(self._id)

@@ -177,25 +177,6 @@ def test_a_paired_device_stays_visible_to_its_owners_and_a_reset_ends_that(tmp_p
     run(main())
 
 
-def test_a_reset_takes_the_tag_of_the_former_key_off_the_air(tmp_path: Path) -> None:
-    """Also where the device goes on being visible, to whoever comes in its window."""
-
-    async def main() -> None:
-        device, listener = make(tmp_path), Listener()
-        former = device.store.state.tag_key or b""
-        async with shown(device, listener):
-            await asyncio.sleep(2)
-            device.store.update(pairings=(), **device.offer.reset())
-            await asyncio.sleep(2)
-        before, after, *more = [tag or b"" for _, tag in listener.shown]
-        assert matches(former, before)
-        assert not matches(former, after)
-        assert matches(device.store.state.tag_key or b"", after)
-        assert more == []
-
-    run(main())
-
-
 def test_what_a_label_carries_stays_after_a_reset(tmp_path: Path) -> None:
     async def main() -> None:
         for model in (Model.SECRET, Model.PINNED):
@@ -232,5 +213,48 @@ def test_the_device_shows_itself_while_it_serves(tmp_path: Path) -> None:
         assert [tag is None for _, tag in listener.shown] == [False, True]
         await listener.close()
         await serving
+
+    run(main())
+
+
+def test_a_reset_within_the_window_ends_the_tags_that_the_former_owners_know(tmp_path: Path) -> None:
+    """Its button was pressed, so that it stays visible: not for a moment longer as the device that it was."""
+
+    async def main() -> None:
+        device, listener = make(tmp_path), Listener()
+        device.store.update(pairings=(OWNER,))
+        key = device.store.state.tag_key or b""
+        async with shown(device, listener):
+            device.offer.press()
+            await asyncio.sleep(2)
+            device.store.update(pairings=(), **device.offer.reset())
+            device.offer.press()
+            await asyncio.sleep(2)
+        _, tag = listener.shown[-1]
+        assert tag is not None
+        assert not matches(key, tag)
+        assert matches(device.store.state.tag_key or b"", tag)
+
+    run(main())
+
+
+@pytest.mark.parametrize("fault", ["hangs", "breaks"])
+def test_a_stack_that_hangs_or_breaks_does_not_end_the_presence(tmp_path: Path, fault: str) -> None:
+    async def main() -> None:
+        reports: list[Progress] = []
+        device, listener = make(tmp_path, report=reports.append), Listener()
+        advertise = listener.advertise
+
+        async def fail(tag: bytes | None) -> None:
+            listener.advertise = advertise  # type: ignore[method-assign]
+            if fault == "hangs":
+                await asyncio.Event().wait()
+            raise RuntimeError("a defect")
+
+        listener.advertise = fail  # type: ignore[method-assign]
+        async with shown(device, listener):
+            await asyncio.sleep(60)
+        assert listener.shown[-1][1] is not None
+        assert [each.step for each in reports] == ["not visible"]
 
     run(main())

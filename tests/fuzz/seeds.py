@@ -146,7 +146,7 @@ def _binding(run: Stage) -> dict[str, list[bytes]]:
 
 def _link() -> dict[str, list[bytes]]:
     message = fragment(MessageType.HANDSHAKE, 1, bytes(range(60)), 20)
-    runs = [message, message[::-1], [*message[:2], nak(1, (2, 3), 20), *message[1:]]]
+    runs = [message, [message[0], *message[:0:-1]], [*message[:2], nak(1, (2, 3), 20), *message[1:]]]
     return {
         "frames": [b"".join(bytes([len(frame)]) + frame for frame in frames) for frames in runs],
         "advertised_tag": [advertised_tag(bytes(16), b"abc")],

@@ -52,6 +52,39 @@ async def test_message_1_does_not_wait_for_the_subscription(backend: type[FakeCl
         assert await waiting == (HANDSHAKE, b"second")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (BleakDBusError("org.bluez.Error.Failed", ["Not connected"]), True),
+        (BleakDBusError("org.bluez.Error.Failed", ["Operation failed with ATT error: 0x0e"]), False),
+        (BleakDBusError("org.freedesktop.DBus.Error.UnknownObject", ["no such object"]), False),
+    ],
+    ids=["told a moment later", "stays connected", "its object is gone"],
+)
+def test_a_write_that_fails_may_mean_that_the_connection_is_lost(
+    backend: type[FakeClient], run_virtual: Run, said: BleakError, told: bool
+) -> None:
+    """BlueZ answers what was under way, and only then tells that the connection has ended."""
+
+    async def main() -> None:
+        async with await connect("C0:01", backend=backend) as link:
+            backend.fails["write"] = [said]
+            if told:
+                asyncio.get_running_loop().call_later(0.1, backend.made[0].lose)
+            if "ATT error" in str(said):
+                with pytest.raises(LinkError, match="ATT error"):
+                    await link.send(HANDSHAKE, b"x")
+                assert len(backend.made) == 1
+            else:
+                sending = asyncio.create_task(link.send(HANDSHAKE, b"x"))
+                await asyncio.sleep(0.5)
+                assert len(backend.made) == 2  # it is reached anew
+                sending.cancel()
+                await asyncio.wait({sending})
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize(("size", "cap"), [(7, 20), (20, 20), (182, 182), (514, 512), (65535, 512)])
 async def test_frames_follow_the_mtu_as_it_is_when_they_are_sent(
     backend: type[FakeClient], size: int, cap: int

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oob.errors import LinkError, LinkLost, PeerError
+from oob.errors import LinkError, LinkLost, LinkTimeout, PeerError
 from oob.framing.gatt import MessageType, control, fragment, identify, resume
 from oob.transport.ble_peripheral import MAX_CLIENTS, GattPeripheral
 from oob.transport.link import FramedLink, Timing
@@ -22,6 +22,7 @@ class Notes:
         self.advertised: list[bytes | None] = []
         self.notified: list[tuple[Hashable, bytes]] = []
         self.disconnected: list[Hashable] = []
+        self.deaf: set[Hashable] = set()  # who cannot be notified
 
     async def start(self, peripheral: GattPeripheral) -> None:
         self.running = True
@@ -33,6 +34,8 @@ class Notes:
         self.running = False
 
     async def notify(self, peer: Hashable, value: bytes) -> None:
+        if peer in self.deaf:
+            raise LinkError("Bluetooth is gone", step="link")
         self.notified.append((peer, value))
 
     async def disconnect(self, peer: Hashable) -> None:
@@ -380,3 +383,95 @@ def test_a_conversation_is_kept_for_30_s(run_virtual: Callable[[Coroutine[Any, A
             await peripheral.close()
 
     run_virtual(main())
+
+
+async def test_a_reply_fits_the_mtu_of_the_connection_on_which_it_leaves(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    """The phone comes back with a smaller MTU, and the reply that was cut off leaves before it wrote any more."""
+    peripheral.on_connect("a")
+    write(peripheral, "a", b"message 1", 247)
+    link = await peripheral.accept()
+    await link.receive(1)
+    reply = asyncio.create_task(link.send(HANDSHAKE, bytes(range(200))))  # waits for a subscription
+    await settle()
+    peripheral.on_disconnect("a")
+    await settle()
+    come_back(peripheral, "b", identify(b"message 1"))
+    await reply
+    assert said(stack, "b") == [resume(identify(b"message 1"), True), *fragment(HANDSHAKE, 1, bytes(range(200)), 20)]
+
+
+async def test_a_loss_that_nobody_waited_through_is_noticed_all_the_same(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    """The device is at work while its client goes and comes back: what it sends then goes by the new connection."""
+    peripheral.on_connect("a")
+    peripheral.on_subscribe("a", True)
+    write(peripheral, "a", b"message 1", 247)
+    link = await peripheral.accept()
+    await link.receive(1)
+    await link.send(HANDSHAKE, bytes(range(200)))
+    peripheral.on_disconnect("a")
+    come_back(peripheral, "b", identify(b"message 1"))
+    await settle()
+    write(peripheral, "b", b"message 1")  # it had not heard the reply
+    with pytest.raises(LinkTimeout):
+        await link.receive(0.01)
+    assert said(stack, "b")[1:] == fragment(HANDSHAKE, 1, bytes(range(200)), 20)
+
+
+async def test_a_notification_that_cannot_be_sent_counts_as_a_lost_connection(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    """A stack may know that it cannot send before it tells that the client is gone."""
+    link, id = await talk(peripheral)
+    stack.deaf = {"a"}
+    reply = asyncio.create_task(link.send(HANDSHAKE, b"reply"))
+    await settle()
+    assert not reply.done()
+    assert stack.disconnected == ["a"]
+    peripheral.on_disconnect("a")
+    come_back(peripheral, "b", id)
+    await reply
+    assert said(stack, "b") == [resume(id, True), *fragment(HANDSHAKE, 1, b"reply", 20)]
+
+
+async def test_an_answer_that_could_not_be_sent_is_not_the_last_one(peripheral: GattPeripheral, stack: Notes) -> None:
+    _, id = await talk(peripheral)
+    stack.deaf = {"b"}
+    come_back(peripheral, "b", id)
+    await settle()
+    stack.deaf = set()
+    peripheral.on_write("b", resume(id), 23)
+    await settle()
+    assert said(stack, "b") == [control(MessageType.BUSY, identify(resume(id)))]
+
+
+async def test_whoever_comes_while_it_closes_is_not_met_again_after_the_next_start(stack: Notes) -> None:
+    peripheral = GattPeripheral(stack)
+    await peripheral.start()
+    await peripheral.close()
+    peripheral.on_connect("late")
+    write(peripheral, "late", b"late")
+    await peripheral.start()
+    peripheral.on_connect("a")
+    write(peripheral, "a", b"a")
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"a")
+
+
+async def test_a_last_word_that_the_loss_cut_off_is_said_when_the_client_is_back(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    link, id = await talk(peripheral)
+    await link.send(HANDSHAKE, b"last")
+    closing = asyncio.create_task(link.close())
+    await settle()
+    peripheral.on_disconnect("a")
+    await settle()
+    come_back(peripheral, "b", id)
+    write(peripheral, "b", b"message 1")
+    await settle()
+    assert said(stack, "b") == [resume(id, True), *fragment(HANDSHAKE, 1, b"last", 20)]
+    peripheral.on_write("b", control(MessageType.CLOSE), 23)
+    await closing

@@ -522,8 +522,8 @@ def test_a_device_stays_until_its_last_message_got_through(run_virtual: Run) -> 
     run_virtual(main())
 
 
-@pytest.mark.parametrize(("answered", "stays"), [(False, 0), (True, 5)])
-def test_a_device_stays_5_s_at_most_and_only_after_words_of_its_own(
+@pytest.mark.parametrize(("answered", "stays"), [(False, 0), (True, 8)])
+def test_a_device_stays_8_s_at_most_and_only_after_words_of_its_own(
     run_virtual: Run, answered: bool, stays: float
 ) -> None:
     async def main() -> None:
@@ -535,5 +535,68 @@ def test_a_device_stays_5_s_at_most_and_only_after_words_of_its_own(
             await link.send(HANDSHAKE, b"reply")
         await link.close()
         assert asyncio.get_running_loop().time() == pytest.approx(stays)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("asked", ["the whole", "a part"])
+def test_a_flood_of_requests_brings_no_flood_of_answers(run_virtual: Run, asked: str) -> None:
+    """Each would otherwise cost the radio, and the queue of a stack, a whole message of up to 4 KiB."""
+
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        wire.inbox.put(REQUEST)
+        await link.receive(1)
+        await link.send(HANDSHAKE, bytes(2000))
+        reply = list(wire.sent)
+        wire.sent.clear()
+        for _ in range(100):
+            wire.inbox.put(REQUEST if asked == "the whole" else nak(ID[0] + 1, range(len(reply)), 132))
+        with pytest.raises(LinkTimeout):
+            await link.receive(0.15)
+        assert wire.sent == reply
+        wire.inbox.put(REQUEST)
+        with pytest.raises(LinkTimeout):
+            await link.receive(0.15)
+        assert wire.sent == 2 * reply
+
+    run_virtual(main())
+
+
+def test_a_client_does_not_stay(run_virtual: Run) -> None:
+    """It alone knows that it has all that it wanted."""
+
+    async def main() -> None:
+        link = FramedLink(Wire(), initiator=True)
+        await link.send(HANDSHAKE, b"anyone?")
+        await link.close()
+        assert asyncio.get_running_loop().time() == 0
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("how", ["in vain", "lost"])
+def test_a_device_whose_client_is_gone_does_not_stay(run_virtual: Run, how: str) -> None:
+    async def main() -> None:
+        air = Air()
+
+        async def reconnect() -> None:
+            await asyncio.sleep(100)
+
+        air.reconnect = reconnect  # type: ignore[method-assign]
+        link = FramedLink(air, initiator=False)
+        air.inbox.put(REQUEST)
+        await link.receive(1)
+        if how == "lost":
+            air.inbox.fail(LOST)
+            with pytest.raises(LinkLost):
+                await link.send(HANDSHAKE, b"reply")
+        else:
+            await link.send(HANDSHAKE, b"reply")
+            with pytest.raises(LinkTimeout):
+                await link.receive(30)
+        await link.close()
+        assert asyncio.get_running_loop().time() == pytest.approx(30)
 
     run_virtual(main())
