@@ -139,3 +139,15 @@ def issuing(directory: Path) -> Iterator[Callable[..., int]]:
     with program("issuer", "serve", "--state", "i", "--listen", listen, "--json", temporary=directory) as issuer:
         issuer.until("serving")
         yield pair
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_reach_the_daemon_of_the_bus_too_which_stays_until_the_end(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with program("sim", "device", "--ble", "--state", "d", temporary=tmp_path, process_group=0) as device:
+        device.until("Pair:")
+        os.killpg(device.process.pid, number)
+        assert device.wait() == (130 if number is signal.SIGINT else 143)
+        assert "Traceback" not in device.output
+    assert [each.name for each in tmp_path.iterdir()] == ["d"]

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import sys
@@ -101,3 +102,15 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="not text"):
         ask(monkeypatch, io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8"))
+
+
+class Gone(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_closed_terminal_does_not_stop_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Gone())
+    terminal = Terminal(machine=False)
+    terminal.event(STEP)
+    terminal.failure("Failed", LinkError("connection lost", step="link", remedy="Go nearer"))

@@ -72,7 +72,14 @@ async def _start(bus: PrivateBus) -> asyncio.subprocess.Process:
     arguments = (f"--config-file={bus.config}", "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
     pipe = asyncio.subprocess.PIPE
     try:
-        return await asyncio.create_subprocess_exec("dbus-daemon", *arguments, stdin=None, stdout=pipe, stderr=pipe)
+        return await asyncio.create_subprocess_exec(
+            "dbus-daemon",
+            *arguments,
+            stdin=None,
+            stdout=pipe,
+            stderr=pipe,
+            process_group=0,  # Ctrl-C in a terminal is for the programs on the bus, which ends after them
+        )
     except FileNotFoundError:
         raise UsageError(
             "simulated Bluetooth needs dbus-daemon",

@@ -1,7 +1,7 @@
 """A stand-in for bluetoothd: the name org.bluez on a bus, with simulated adapters, and what can happen to them."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from dbus_fast import Message, MessageType
@@ -65,7 +65,8 @@ class SimulatedBluez:
             return
         self._bus = self._tree = None
         bus.disconnect()
-        await bus.wait_for_disconnect()
+        with suppress(EOFError, OSError):  # the bus itself has ended before
+            await bus.wait_for_disconnect()
         await tree.close()
         adapters, self._adapters = self._adapters, {}
         for adapter in adapters.values():
