@@ -94,6 +94,9 @@ class Terminal:
             self._print(f"{escape(question)} ", end="")
         try:
             return sys.stdin.readline(MAX_LINE).strip()
+        except KeyboardInterrupt:
+            self.say("")  # the question keeps its line
+            raise
         except UnicodeDecodeError as error:
             raise UsageError("what came on stdin is not text", step="stdin") from error
 

@@ -93,6 +93,21 @@ def test_asks_a_person_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert capsys.readouterr().err == "Code? "
 
 
+def test_ctrl_c_at_the_question_leaves_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    someone = io.StringIO()
+    someone.isatty = lambda: True  # type: ignore[method-assign]
+    someone.readline = interrupted  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        ask(monkeypatch, someone)
+    assert capsys.readouterr().err == "Code? \n"
+
+
+def interrupted(size: int) -> str:
+    raise KeyboardInterrupt
+
+
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(monkeypatch, io.StringIO("")) == ""
     assert ask(monkeypatch, None) == ""
