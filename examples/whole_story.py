@@ -2,9 +2,8 @@
 
 Run it:  .venv/bin/python examples/whole_story.py
 
-On real hardware the issuer runs elsewhere (`oob issuer serve`), the device gets another listener (on Linux
-`oob.transport.bluez_peripheral.bluez_listener`), and the app calls `oob.pair` without a link: it then finds the device
-over Bluetooth LE.
+On real hardware the issuer runs elsewhere (`oob issuer serve`), the device gets another listener
+(`oob.bluez_listener("hci0")`), and the app calls `oob.pair` without a link: it then finds the device over Bluetooth LE.
 """
 
 import asyncio

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from oob.errors import OobError
     from oob.pairing import Bootstrap, Passcode
     from oob.transport.ble_scanner import scan as discover
+    from oob.transport.bluez_peripheral import bluez_listener
 
 __all__ = [
     "Bootstrap",
@@ -22,6 +23,7 @@ __all__ = [
     "Page",
     "Pairing",
     "Passcode",
+    "bluez_listener",
     "discover",
     "pair",
     "reach",
@@ -36,6 +38,7 @@ _HOMES = {
     "Page": "oob.device",
     "Pairing": "oob.client",
     "Passcode": "oob.pairing",
+    "bluez_listener": "oob.transport.bluez_peripheral",
     "discover": "oob.transport.ble_scanner",
     "pair": "oob.client",
     "reach": "oob.client",

@@ -11,6 +11,7 @@ from oob.device import Device, Page
 from oob.errors import OobError
 from oob.pairing import Bootstrap, Passcode
 from oob.transport.ble_scanner import scan
+from oob.transport.bluez_peripheral import bluez_listener
 from tests.e2e.family import ROOT
 
 PUBLIC = {
@@ -22,6 +23,7 @@ PUBLIC = {
     "Page": Page,
     "Pairing": Pairing,
     "Passcode": Passcode,
+    "bluez_listener": bluez_listener,
     "discover": scan,
     "pair": pair,
     "reach": reach,
@@ -39,7 +41,7 @@ def test_there_are_no_others() -> None:
         _ = oob.unpair
 
 
-@pytest.mark.parametrize("name", ["pair", "Device", "discover"])
+@pytest.mark.parametrize("name", ["pair", "Device", "discover", "bluez_listener"])
 def test_the_core_install_is_enough(name: str) -> None:
     """An app that only pairs needs cryptography, cbor2 and pynacl: no extra is loaded until it is used."""
     extras = ("bleak", "bumble", "rich", "starlette", "uvicorn", "sqlalchemy", "websockets", "dbus_fast")

@@ -1,6 +1,7 @@
 """Arguments that many commands have."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,24 +35,25 @@ def add_offer(parser: argparse.ArgumentParser, *, part: str = "device") -> None:
     add_common(parser, part=part)
 
 
-def add_adapter(
-    parser: argparse.ArgumentParser, text: str = "use this Bluetooth adapter, where Linux has several: hci1"
-) -> None:
+_ADAPTER = "the Bluetooth adapter, such as hci1; needed where Linux has several: bleak takes any of them by itself"
+
+
+def add_adapter(parser: argparse.ArgumentParser, text: str = _ADAPTER) -> None:
     """Add --adapter with this help; None where it is not said."""
     parser.add_argument("--adapter", metavar="HCI", help=text)
 
 
 def seconds(text: str) -> float:
     """Parse seconds, above 0 and at most 3600."""
-    value = float(text)
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError("seconds, above 0 and at most 3600")
-    return value
+    with suppress(ValueError):
+        if 0 < float(text) <= 3600:
+            return float(text)
+    raise argparse.ArgumentTypeError("seconds, above 0 and at most 3600")
 
 
 def adapters(text: str) -> int:
     """Parse a number of adapters, 1 to 16."""
-    value = int(text)
-    if not 1 <= value <= 16:
-        raise argparse.ArgumentTypeError("1 to 16")
-    return value
+    with suppress(ValueError):
+        if 1 <= int(text) <= 16:
+            return int(text)
+    raise argparse.ArgumentTypeError("1 to 16")

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -32,9 +32,17 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 async def _until_terminated(work: Coroutine[Any, Any, int]) -> int:
-    """Clean up on SIGTERM as on Ctrl-C: no temporary directory and no socket stays behind."""
+    """Clean up on SIGTERM, and when the terminal is closed, as on Ctrl-C: no file, socket or daemon stays behind."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  this is a coroutine
-    with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    _on_end(task.cancel)
     return await work
+
+
+def _on_end(act: Callable[[], object]) -> None:
+    """Do this on SIGTERM, and on SIGHUP unless nohup has it ignored; nothing where there is no such signal."""
+    loop = asyncio.get_running_loop()
+    with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
+        loop.add_signal_handler(signal.SIGTERM, act)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, act)

@@ -19,7 +19,8 @@ from oob.transport.socket import SocketListener
 async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     """Offer pairing until stopped, on this machine or over Bluetooth LE."""
     if args.ble:
-        return await offer(args, terminal, bluez_listener(args.adapter), "oob pair --issuer URL --root FILE")
+        listener = bluez_listener(args.adapter, report=terminal.event)
+        return await offer(args, terminal, listener, "oob pair --issuer URL --root FILE")
     if args.adapter is not None:
         raise UsageError("an adapter is for Bluetooth LE", step="listen", remedy="Say --ble, too")
     how = f"oob pair --socket {args.socket} --issuer URL --root FILE"

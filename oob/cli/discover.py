@@ -26,7 +26,9 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         terminal.show(line)
     if not range_.devices:
         raise DeviceNotFound(
-            "no device offers pairing here", step="discover", remedy="Let the device show its passcode"
+            "no device offers pairing here",
+            step="discover",
+            remedy="Let the device show its passcode, and listen near it",
         )
     return 0
 

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from oob.cli.terminal import Terminal
 
+AWHILE = 0.5
+"""Seconds between two looks at what was typed while this is in the background."""
+
 
 class Keyboard:
     """Takes each empty line on a terminal as a press, unless a question waits for it."""
@@ -15,6 +18,7 @@ class Keyboard:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._question: asyncio.Future[str] | None = None
+        self._look_again: asyncio.TimerHandle | None = None
 
     @property
     def is_there(self) -> bool:
@@ -41,11 +45,12 @@ class Keyboard:
         loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
 
         def on_input() -> None:
-            if os.tcgetpgrp(stdin) != os.getpgrp():
-                return  # in the background: what is typed is for somebody else
-            line = os.read(stdin, 4096)
-            if not line:
-                loop.remove_reader(stdin)  # Ctrl-D
+            line = _read(stdin)
+            if line is None:  # it stays there to be read: look again, but not all the time
+                loop.remove_reader(stdin)
+                self._look_again = loop.call_later(AWHILE, loop.add_reader, stdin, on_input)
+            elif not line:
+                loop.remove_reader(stdin)  # Ctrl-D, or the terminal is closed
             elif self._question is not None and not self._question.done():
                 self._question.set_result(line.decode(errors="replace"))
             elif not line.strip():
@@ -56,3 +61,13 @@ class Keyboard:
             yield
         finally:
             loop.remove_reader(stdin)
+            if self._look_again is not None:
+                self._look_again.cancel()
+
+
+def _read(terminal: int) -> bytes | None:
+    """Return a line; None in the background, where it is for somebody else; nothing from a closed terminal."""
+    try:
+        return os.read(terminal, 4096) if os.tcgetpgrp(terminal) == os.getpgrp() else None
+    except OSError:
+        return b""

@@ -26,9 +26,22 @@ exit codes:
   5 issuance refused    130 stopped by Ctrl-C    143 terminated"""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says of what it does not know how the very command is used, where argparse shows the usage of them all."""
+
+    def parse_known_args(  # type: ignore[override]  # typeshed allows any namespace; none is given here
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; exits with 2 where anything is left over."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse `argv`; bad usage exits with 2. The namespace has `run`, the dotted name of the command's function."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="oob",
         description="Pair with a device within reach, then talk real HTTPS to it.",
         epilog=_EPILOG,

@@ -32,7 +32,7 @@ class Terminal:
             colour = _COLOURS.get(progress.who, "white")
             step = _shown(f"{progress.step:18}" if progress.detail else progress.step)
             detail = f"  [dim]{_shown(progress.detail)}[/dim]" if progress.detail else ""
-            self._console.print(f"[{colour}]{progress.who:>7}[/{colour}]  {step}{detail}")
+            self._print(f"[{colour}]{progress.who:>7}[/{colour}]  {step}{detail}")
 
     def event(self, progress: Progress) -> None:
         """Show a step of a command that runs until it is stopped: a machine gets a line for each."""
@@ -44,7 +44,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """Tell a person something; machines do not hear it."""
         if not self.machine:
-            self._console.print(_shown(text))
+            self._print(_shown(text))
 
     def table(self, rows: dict[str, str]) -> None:
         """Tell a person several things, aligned."""
@@ -75,18 +75,28 @@ class Terminal:
         """Show a person an error under a heading of one word."""
         if not self.machine:
             step = f"[bold]{_shown(error.step)}:[/bold] " if error.step else ""
-            self._console.print(f"[red]{verdict}[/red]  {step}{_shown(error.cause)}.")
+            self._print(f"[red]{verdict}[/red]  {step}{_shown(error.cause)}.")
             if error.remedy:
-                self._console.print(f"{'':{len(verdict)}}  {_shown(error.remedy)}.")
+                self._print(f"{'':{len(verdict)}}  {_shown(error.remedy)}.")
+
+    def _print(self, markup: str, end: str = "\n") -> None:
+        """Print on stderr. That a terminal was closed is no reason to fail: a device goes on without."""
+        try:
+            self._console.print(markup, end=end)
+        except OSError:
+            self._console.quiet = True
 
     def ask(self, question: str) -> str:
         """Read one line from stdin, after a question on stderr where a person sits there. Raises UsageError."""
         if sys.stdin is None:
             return ""
         if sys.stdin.isatty():
-            self._console.print(f"{escape(question)} ", end="")
+            self._print(f"{escape(question)} ", end="")
         try:
             return sys.stdin.readline(MAX_LINE).strip()
+        except KeyboardInterrupt:
+            self.say("")  # the question keeps its line
+            raise
         except UnicodeDecodeError as error:
             raise UsageError("what came on stdin is not text", step="stdin") from error
 

@@ -146,6 +146,7 @@ def add_sim(commands: "Commands") -> None:
     bluez = verbs.add_parser(
         "bluez",
         help="run a program for BlueZ with simulated adapters",
+        usage="oob sim bluez [-h] [--adapters N] -- COMMAND [ARGUMENT ...]",
         description=(
             "Run any program with simulated Bluetooth adapters, hci0 and so on, all within reach of one another.\n"
             "The program finds a simulated org.bluez on a system bus of its own: nothing of this machine's Bluetooth\n"
@@ -154,8 +155,9 @@ def add_sim(commands: "Commands") -> None:
         epilog=(
             "examples:\n"
             "  oob sim bluez -- bluetoothctl show\n"
-            "  oob sim bluez --adapters 2 -- python -m pytest tests/radio\n"
-            "  oob sim bluez -- oob discover --timeout 2"
+            "  oob sim bluez -- bluetoothctl --timeout 5 scan on\n"
+            "  oob sim bluez --adapters 2 -- bash           a shell: a device on one adapter, its client on the other\n"
+            "  oob sim bluez --adapters 2 -- python -m pytest tests/radio"
         ),
         formatter_class=Raw,
     )
@@ -171,8 +173,9 @@ def add_sim(commands: "Commands") -> None:
         ),
         epilog=(
             "examples:\n"
-            "  oob sim device --ble                     then, in another terminal, with the variable that it names:\n"
+            "  oob sim device --ble        then, in another terminal, with the variable that it names:\n"
             "  oob discover --timeout 2\n"
+            "  oob pair --issuer https://127.0.0.1:8443/directory --root root.pem --token-file issuer/token\n"
             "  oob sim device --ble --model secret --name 'Lab printer'\n"
             "Enter presses its button, as with: oob device run"
         ),

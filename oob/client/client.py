@@ -110,7 +110,7 @@ class Client:
         """
         _, identity = self._session_key()
         agreement = await self._run(link, identity, _resuming(pairing), None, None)
-        return Resumed(link, agreement, lambda ready: _checked(ready, pairing))
+        return Resumed(link, agreement, lambda ready: _checked(ready, pairing, _RENEW))
 
     async def renew(self, link: Link, pairing: Pairing, *, names: tuple[str, ...] = ()) -> Pairing:
         """Bind a paired device to a new session, without passcode or tag, and see its new certificate through.
@@ -307,14 +307,17 @@ def _explained(refusal: Refused, device_name: str) -> AuthenticationError:
     )
 
 
-def _checked(ready: Ready, pairing: Pairing) -> Ready:
+_RENEW = "Another owner may have got it another name: get it a certificate of yours (oob owner renew)"
+
+
+def _checked(ready: Ready, pairing: Pairing, remedy: str = "") -> Ready:
     """Refuse a page under a name that this device was not given, which would lead the user to another one."""
     try:
         host = urlsplit(ready.url).hostname
     except ValueError:
         host = None
     if host not in pairing.names:
-        raise PeerError("the device names a page that is not under its own name", step="channel")
+        raise PeerError("the device names a page that is not under its own name", step="channel", remedy=remedy)
     return ready
 
 

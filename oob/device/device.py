@@ -237,7 +237,8 @@ class Device:
             message_3 = await expect(link, MessageType.HANDSHAKE, MESSAGE_WAIT)
             attempt.begin()
             consented = self._claim(link, attempt)
-            self._tell("guess counted")
+            if not isinstance(exchange.model, ResumedResponder):  # an owner comes again without a code to guess
+                self._tell("guess counted")
             claim = exchange.open(message_3)
             self._authorise(claim)
             await self._ask(link, exchange.model, claim)

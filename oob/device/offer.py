@@ -156,9 +156,9 @@ class PasscodeOffer(Offer):
     def require_armed(self) -> None:
         """Raise LockedOut unless a code is shown that may still be used."""
         self._passcode()
+        self._guesses().begin(int(self._clock()))
         if not self._is_pressed(SHOWN_FOR):
             raise LockedOut("the code was shown for too long", step="message_1", remedy="Let the device show a new one")
-        self._guesses().begin(int(self._clock()))
 
     def is_consented(self) -> bool:
         """Whether a code that only the screen shows lets the client in: always, since a press showed it."""

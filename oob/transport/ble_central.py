@@ -92,6 +92,7 @@ class _CentralCarrier:
         if self._closed:
             raise link_closed()
         deadline = asyncio.get_running_loop().time() + RECONNECT_TIMEOUT
+        self._way.report(Progress("client", "reconnecting", "the connection was lost"))
         self._inbox.fail(connection_lost())
         await self._hang_up()
         if self._way.locate is not None:

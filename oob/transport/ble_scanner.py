@@ -152,7 +152,7 @@ async def find(
 
 def not_seen(timeout: float, others: int = 0) -> DeviceNotFound:
     """Return the error for a device that did not turn up within `timeout` seconds, while so many `others` did."""
-    crowd = f"; {others} other device(s) answered" if others else ""
+    crowd = "" if not others else "; another device was" if others == 1 else f"; {others} others were"
     return DeviceNotFound(
         f"the device was not seen within {timeout:g} s{crowd}",
         step="discover",

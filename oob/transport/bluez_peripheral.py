@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Final
 
 from oob.errors import LinkError
+from oob.progress import Progress, Report, silent
 from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_application import advertisement
 from oob.transport.bluez_bus import require_dbus
@@ -33,13 +34,16 @@ MAX_RETRY: Final = 30.0
 """The longest such wait; it doubles from try to try."""
 
 
-def bluez_listener(adapter: str | None = None, timing: Timing | None = None) -> GattPeripheral:
+def bluez_listener(
+    adapter: str | None = None, timing: Timing | None = None, *, report: Report = silent
+) -> GattPeripheral:
     """Return a Listener on a Bluetooth adapter, such as "hci0" or its address; None: the first that will do.
 
-    Raises UsageError on another system than Linux, and where dbus_fast is not installed.
+    `report` hears when Bluetooth goes, and when the device is reachable again. Raises UsageError on another system
+    than Linux, and where dbus_fast is not installed.
     """
     require_dbus()
-    return GattPeripheral(BlueZStack(adapter), timing=timing)
+    return GattPeripheral(BlueZStack(adapter, report=report), timing=timing)
 
 
 class _Clients:
@@ -108,9 +112,10 @@ class BlueZStack:
     exception, since a device that has to be started again by hand is of no use, and one rule for all is simpler.
     """
 
-    def __init__(self, adapter: str | None = None, *, retry: float = RETRY) -> None:
+    def __init__(self, adapter: str | None = None, *, retry: float = RETRY, report: Report = silent) -> None:
         self._adapter = adapter
         self._retry = retry
+        self._report = report
         self._tag: bytes | None = None
         self._clients: _Clients | None = None
         self._session: Session | None = None
@@ -194,7 +199,9 @@ class BlueZStack:
             self._session = None
             clients.clear()
             await session.close()
+            self._report(Progress("device", "unreachable", "Bluetooth is gone; waiting for it"))
             session = await self._revive(clients)
+            self._report(Progress("device", "reachable", "Bluetooth is back"))
 
     async def _revive(self, clients: _Clients) -> Session:
         delay = self._retry

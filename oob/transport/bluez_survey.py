@@ -197,10 +197,10 @@ def _advertiser(name: str, interfaces: Interfaces) -> Finding:
 
 def _alias(name: str, properties: Mapping[str, Any]) -> Finding:
     """Say whether the adapter is called as this machine: BlueZ shows that, as Device Name, to whoever connects."""
-    check, host = f"{name} name", platform.node()
-    if host and str(properties.get("Alias", "")).startswith(host):
+    check, host, alias = f"{name} name", platform.node(), str(properties.get("Alias", ""))
+    if host and alias.startswith(host):
         return warning(check, "whoever connects can read the name of this machine", _set(name, "Alias s oob"))
-    return ok(check, "not that of this machine")
+    return ok(check, f"{alias}, not that of this machine")
 
 
 def _set(name: str, change: str) -> str:

@@ -136,7 +136,7 @@ def report(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         aim = AIMS.get((row["mtu"], row["payload"]))
         if aim is not None and row["framing"] == "this library":
             verdict = "reached" if row["pairing_ms"] <= aim else "MISSED"
-            yield f"aim at MTU {row['mtu']}: {aim} ms, {verdict}"
+            yield f"aim at MTU/LL {row['mtu']}/{row['payload']}: {aim} ms, {verdict}"
 
 
 def draw(path: Path, rounds: int) -> None:

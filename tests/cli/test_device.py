@@ -10,6 +10,7 @@ from oob.cli.device import parse_address
 from oob.device import device as device_runtime
 from oob.device.state import IDENTITY_FILE, STATE_FILE
 from oob.errors import LinkError, UsageError
+from oob.progress import Report
 from oob.transport.link import Link
 from tests.cli.shell import Outcome, Shell, no_bluetooth
 from tests.e2e.program import program
@@ -70,7 +71,7 @@ def test_device_over_bluetooth(
 ) -> None:
     listener = SilentListener()
 
-    def bluez_listener(name: str | None) -> SilentListener:
+    def bluez_listener(name: str | None, *, report: Report) -> SilentListener:
         listener.log.append(name)
         return listener
 

@@ -1,6 +1,7 @@
 """A terminal, typed at: lines are presses, unless a question waits."""
 
 import asyncio
+import errno
 import os
 import pty
 import sys
@@ -52,11 +53,29 @@ async def test_without_a_terminal_nobody_says_yes(monkeypatch: pytest.MonkeyPatc
         assert not await keyboard.confirm("Same?")
 
 
-async def test_what_is_typed_for_somebody_else_stays(typed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "tcgetpgrp", lambda _: -1)
-    presses: list[None] = []
-    with Keyboard(Terminal(False)).listening(lambda: presses.append(None)):
+async def test_what_is_typed_for_somebody_else_stays_and_is_looked_at_now_and_then(
+    typed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, pressed = iter((-1, -1, os.getpgrp())), asyncio.Event()
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: next(looks))
+    monkeypatch.setattr("oob.cli.keyboard.AWHILE", 0.01)
+    with Keyboard(Terminal(False)).listening(pressed.set):
         os.write(typed, b"\n")
-        for _ in range(3):
-            await asyncio.sleep(0)
-    assert not presses
+        await asyncio.wait_for(pressed.wait(), 5)  # at the third look, when it is in the foreground again
+    assert next(looks, None) is None
+
+
+async def test_a_terminal_that_is_closed_is_left_alone(typed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = asyncio.Event()
+
+    def closed(_: int) -> int:
+        assert not looked.is_set()
+        looked.set()
+        raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
+
+    with Keyboard(Terminal(False)).listening(lambda: None):
+        monkeypatch.setattr(os, "tcgetpgrp", closed)
+        os.write(typed, b"\n")
+        await asyncio.wait_for(looked.wait(), 5)
+        stdin = sys.stdin.fileno()
+        assert not asyncio.get_running_loop().remove_reader(stdin)

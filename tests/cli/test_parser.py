@@ -127,3 +127,23 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         parse(["issuer", "serve"])
     assert caught.value.code == 2
     assert "say --state DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "usage", "fault"),
+    [
+        (["discover", "--bogus"], "oob discover [-h]", "oob discover: error: unrecognized arguments: --bogus"),
+        (["sim", "bluez", "ls", "-l"], "oob sim bluez [-h] [--adapters N] -- COMMAND", "unrecognized arguments: -l"),
+        (["discover", "--timeout", "soon"], "oob discover [-h]", "--timeout: seconds, above 0 and at most 3600"),
+        (["sim", "bluez", "--adapters", "two", "--", "ls"], "oob sim bluez [-h]", "--adapters: 1 to 16"),
+    ],
+)
+def test_wrong_usage_shows_the_usage_of_the_command(
+    command: list[str], usage: str, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(command)
+    assert caught.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith(f"usage: {usage}")
+    assert text.rstrip().endswith(fault)

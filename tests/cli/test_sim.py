@@ -89,24 +89,6 @@ def test_the_program_decides_what_a_signal_means(number: signal.Signals, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_in_a_terminal_reaches_all_and_ends_in_order(tmp_path: Path) -> None:
-    """A terminal signals the whole group of processes, a message bus that is in it included."""
-    command = [sys.executable, "-m", "oob.cli", "sim", "device", "--ble", "--state", str(tmp_path / "d"), "--json"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(  # noqa: S603  our own command
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
-    ) as running:
-        try:
-            assert running.stdout is not None
-            while b"passcode" not in (line := running.stdout.readline()):
-                assert line
-            os.killpg(running.pid, signal.SIGINT)
-            _, err = running.communicate(timeout=20)
-        finally:
-            running.kill()
-    assert (running.returncode, err) == (130, b"Stopped.\n")
-
-
 def test_a_simulated_device_is_discovered_paired_and_owned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`oob sim device --ble` in one terminal, and in another the client's commands, with genuine bleak."""
     with (
@@ -157,3 +139,15 @@ def issuing(directory: Path) -> Iterator[Callable[..., int]]:
     with program("issuer", "serve", "--state", "i", "--listen", listen, "--json", temporary=directory) as issuer:
         issuer.until("serving")
         yield pair
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_reach_the_daemon_of_the_bus_too_which_stays_until_the_end(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with program("sim", "device", "--ble", "--state", "d", temporary=tmp_path, process_group=0) as device:
+        device.until("Pair:")
+        os.killpg(device.process.pid, number)
+        assert device.wait() == (130 if number is signal.SIGINT else 143)
+        assert "Traceback" not in device.output
+    assert [each.name for each in tmp_path.iterdir()] == ["d"]

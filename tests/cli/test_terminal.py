@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import sys
@@ -92,6 +93,21 @@ def test_asks_a_person_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert capsys.readouterr().err == "Code? "
 
 
+def test_ctrl_c_at_the_question_leaves_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    someone = io.StringIO()
+    someone.isatty = lambda: True  # type: ignore[method-assign]
+    someone.readline = interrupted  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        ask(monkeypatch, someone)
+    assert capsys.readouterr().err == "Code? \n"
+
+
+def interrupted(size: int) -> str:
+    raise KeyboardInterrupt
+
+
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(monkeypatch, io.StringIO("")) == ""
     assert ask(monkeypatch, None) == ""
@@ -101,3 +117,15 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="not text"):
         ask(monkeypatch, io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8"))
+
+
+class Gone(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_closed_terminal_does_not_stop_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Gone())
+    terminal = Terminal(machine=False)
+    terminal.event(STEP)
+    terminal.failure("Failed", LinkError("connection lost", step="link", remedy="Go nearer"))

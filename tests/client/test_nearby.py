@@ -75,7 +75,7 @@ async def test_one_of_several_by_its_tag(radio: VirtualRadio) -> None:
 @pytest.mark.parametrize("meant", [{"tag_key": bytes(16)}, {"address": "C0:00:00:00:00:77"}])
 async def test_another_than_the_one_that_is_meant(radio: VirtualRadio, meant: dict[str, object]) -> None:
     await radio.peripheral(tag=tag_of(os.urandom(16)))
-    with pytest.raises(DeviceNotFound, match=r"1 other device\(s\) answered"):
+    with pytest.raises(DeviceNotFound, match="another device was"):
         await near(radio, **meant)  # type: ignore[arg-type]
 
 

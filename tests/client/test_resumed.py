@@ -11,7 +11,7 @@ import pytest
 
 from oob.client import Client, Pairing, Resumed, page
 from oob.device.state import MAX_PAIRINGS, Paired
-from oob.errors import AuthenticationError, IssuanceError, LinkError, OobError, UsageError
+from oob.errors import AuthenticationError, IssuanceError, LinkError, OobError, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.pairing import Model
 from oob.transport.memory import MemoryListener
@@ -64,6 +64,22 @@ async def test_a_renewal_brings_a_new_certificate(tmp_path: Path) -> None:
         assert (await page.visit(renewed, on.root)).status == 200
         assert len(on.device.store.state.pairings) == 1
         assert await is_known(on, renewed)
+
+
+async def test_an_owner_after_whom_another_one_named_the_device_is_told_to_renew(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        first = await on.pair()
+        on.device.offer.press()
+        second = Client(on.switch.url, on.root, tmp_path / "second")
+        link = await on.connect()
+        await second.pair(link, on.device.offer.out_of_band(), names=("attic",))
+        await link.close()
+        second.close()
+        async with resumed(on, first) as device:
+            with pytest.raises(PeerError, match="not under its own name") as caught:
+                await device.status()
+        assert "oob owner renew" in caught.value.remedy
+        assert on.steps.count(("device", "guess counted")) == 2  # to come again is no guess
 
 
 async def test_both_ends_export_the_same_key(tmp_path: Path) -> None:

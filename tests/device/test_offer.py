@@ -83,7 +83,7 @@ def test_a_passcode_that_was_used_is_burnt(tmp_path: Path) -> None:
     offer = make(PasscodeOffer, tmp_path)
     offer._store.update(**begun(offer).succeed())
     for again in (offer, make(PasscodeOffer, tmp_path)):
-        with pytest.raises(LockedOut):
+        with pytest.raises(LockedOut, match="used up"):
             again.require_armed()
 
 

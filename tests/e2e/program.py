@@ -66,7 +66,11 @@ class Program:
 
 @contextmanager
 def program(
-    *arguments: object, temporary: Path, options: tuple[str, ...] = (), stdin: int = subprocess.PIPE
+    *arguments: object,
+    temporary: Path,
+    options: tuple[str, ...] = (),
+    stdin: int = subprocess.PIPE,
+    process_group: int | None = None,
 ) -> Iterator[Program]:
     """Run `oob` with these arguments, with `temporary` for its temporary files and its home."""
     command = [sys.executable, *options, "-m", "oob.cli", *map(str, arguments)]
@@ -74,7 +78,14 @@ def program(
     environment.pop("XDG_STATE_HOME", None)
     pipe = subprocess.PIPE
     with subprocess.Popen(  # noqa: S603
-        command, env=environment, cwd=temporary, stdin=stdin, stdout=pipe, stderr=pipe, text=True
+        command,
+        env=environment,
+        cwd=temporary,
+        stdin=stdin,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        process_group=process_group,
     ) as process:
         running = Program(process)
         running.follow()

@@ -2,6 +2,7 @@
 
 import getpass
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from dbus_fast import Message
 from dbus_fast.aio import MessageBus
 
+from oob.cli.device import parse_address
+from oob.cli.parser import parse
+from oob.device.offer import offer_kind
+from oob.pairing import Model
 from oob.transport.bluez_bus import OBJECT_MANAGER
 from oob.transport.finding import State
 from oob.transport.host_survey import survey_configuration
@@ -107,6 +112,16 @@ def test_the_service_keeps_its_code_out_of_the_journal_and_its_state_where_it_ma
     assert unit["StandardOutput"] == ["null"]
     (command,) = unit["ExecStart"]
     assert f"--state /var/lib/{unit['StateDirectory'][0]} " in command
+
+
+def test_the_command_of_the_service_is_one_that_oob_takes() -> None:
+    (command,) = settings()["ExecStart"]
+    program, *arguments = shlex.split(command)
+    args = parse(arguments)
+    assert program == "/opt/oob/bin/oob"
+    assert (args.run, args.ble, args.adapter, args.name) == ("oob.cli.device.run", True, "hci0", "Lab printer")
+    assert offer_kind(Model[args.model.upper()], args.printed or None)
+    assert parse_address(args.listen) == ("192.168.1.20", 8443)
 
 
 def links() -> Iterator[tuple[Path, str]]:

@@ -78,7 +78,7 @@ async def test_find_and_connect_by_handle(radio: VirtualRadio, device: Simulated
 async def test_a_device_that_is_not_there_is_not_found_in_time(radio: VirtualRadio) -> None:
     await radio.peripheral()
     start = time.monotonic()
-    with pytest.raises(DeviceNotFound, match="1 other device"):
+    with pytest.raises(DeviceNotFound, match="another device was"):
         await find(lambda found: found.tag == b"nobody", 0.2, backend=radio.scanner_backend)
     with pytest.raises(DeviceNotFound):
         await connect("C0:FF:FF:FF:FF:FF", backend=radio.client_backend, timeout=0.2)

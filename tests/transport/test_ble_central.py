@@ -10,6 +10,7 @@ from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError
 
 from oob.errors import DeviceNotFound, LinkError, LinkLost
 from oob.framing.gatt import MessageType, control, fragment, identify
+from oob.progress import Progress
 from oob.transport import ble_central
 from oob.transport.ble_central import connect
 from oob.transport.ble_scanner import Found
@@ -262,8 +263,8 @@ def carrier_of(link: FramedLink) -> Any:
 
 
 async def test_reconnect_replaces_client_inbox_and_subscription(backend: type[FakeClient]) -> None:
-    locate = Locator("C0:02")
-    async with await connect("C0:01", backend=backend, locate=locate) as link:
+    locate, told = Locator("C0:02"), list[Progress]()
+    async with await connect("C0:01", backend=backend, locate=locate, report=told.append) as link:
         carrier = carrier_of(link)
         await carrier.send(b"first", True)
         first = backend.last
@@ -284,6 +285,7 @@ async def test_reconnect_replaces_client_inbox_and_subscription(backend: type[Fa
         second.notify(bytearray(b"anew"))
         assert await carrier.receive() == b"anew"
     assert locate.seconds == [pytest.approx(ble_central.RECONNECT_TIMEOUT, abs=1)]
+    assert [each.step for each in told] == ["connecting", "reconnecting"]
     assert backend.connections() == 0
     assert count(backend, "disconnect") == 2
 

@@ -48,6 +48,13 @@ def test_each_gets_a_name_a_step_and_a_remedy(foreign: Exception, step: str, our
     assert caught.value.remedy
 
 
+def test_what_dbus_daemon_says_of_a_refusal_is_shown_without_the_header_of_the_message() -> None:
+    said = 'Rejected send message, 2 matched rules; type="method_call", sender=":1.2" (uid=0 pid=1 comm="python")'
+    with pytest.raises(LinkError) as caught, renamed("scan"):
+        raise BleakDBusError("org.freedesktop.DBus.Error.AccessDenied", [said])
+    assert caught.value.cause.endswith("Rejected send message, 2 matched rules)")
+
+
 def test_what_dbus_fast_raises_is_a_link_error() -> None:
     errors = pytest.importorskip("dbus_fast.errors")
     with pytest.raises(LinkError, match="refused"), renamed("connect"):

@@ -13,6 +13,7 @@ from dbus_fast import Message, Variant
 
 from oob.errors import LinkError, LinkTimeout, UsageError
 from oob.framing.gatt import MessageType, fragment, identify, resume
+from oob.progress import Progress
 from oob.transport import bluez_bus
 from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, GATT_MANAGER
@@ -384,6 +385,17 @@ async def test_a_restart_of_bluez(address: str, tries: Tries) -> None:
             assert [seen["ManufacturerData"] for seen in again.on_air.values()] == [{COMPANY_ID: b"tag--2"}]
             await again.write(PHONE, HELLO, mtu=MTU)
             assert ("subscribe", PHONE, False) in notes.events[-2:]
+
+
+async def test_it_is_told_that_bluetooth_went_and_came_back(address: str) -> None:
+    told: asyncio.Queue[Progress] = asyncio.Queue()
+    async with stand_in(address) as bluez, running(BlueZStack(retry=FOR_EVER, report=told.put_nowait)):
+        bluez.bus.disconnect()
+        async with asyncio.timeout(PATIENCE):
+            assert (await told.get()).step == "unreachable"
+        assert told.empty()
+        async with stand_in(address), asyncio.timeout(PATIENCE):
+            assert (await told.get()).step == "reachable"
 
 
 async def test_bluez_that_was_stopped_is_not_started(address: str, tries: "Tries", tmp_path: Path) -> None:
