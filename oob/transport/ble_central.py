@@ -58,6 +58,12 @@ class _Way:
             )
         return client
 
+    async def dial(self, client: "BleakClient") -> None:
+        """Connect, once what bleak has to know of the system is known."""
+        if self.backend is None:
+            await prepare_bluez()
+        await hear_out(client.connect(), 0)
+
 
 class _CentralCarrier:
     """Frames over the RX and TX characteristics of one device."""
@@ -153,9 +159,7 @@ class _CentralCarrier:
         try:
             with renamed("connect"):
                 async with asyncio.timeout(wait):
-                    if self._way.backend is None:
-                        await prepare_bluez()
-                    await hear_out(client.connect(), 0)
+                    await self._way.dial(client)
             self._enter(client, inbox)
         except BaseException:
             self._client = client  # which a close meanwhile may have taken for unconnected
