@@ -632,3 +632,45 @@ def test_whoever_is_back_repeats_at_once(run_virtual: Run) -> None:
         await asyncio.wait({reading})
 
     run_virtual(main())
+
+
+def test_a_request_is_repeated_ever_more_seldom(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=True)
+        await link.send(HANDSHAKE, b"anyone?")
+        waiting = asyncio.create_task(link.receive(100))
+        for seconds, sent in ((0.9, 1), (0.2, 2), (1.8, 2), (0.2, 3), (3.8, 3), (0.2, 4), (24, 7)):
+            await asyncio.sleep(seconds)
+            assert len(wire.sent) == sent
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+    run_virtual(main())
+
+
+def test_a_device_goes_by_the_mtu_that_its_stack_tells(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        wire.inbox.put(fragment(HANDSHAKE, 0, bytes(100), 182)[0])
+        await link.receive(1)
+        await link.send(HANDSHAKE, bytes(100))
+        assert max(map(len, wire.sent)) == 20
+
+    run_virtual(main())
+
+
+def test_a_device_that_gave_up_once_and_was_answered_stays_as_any_other(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        with pytest.raises(LinkTimeout):
+            await link.receive(1)
+        wire.inbox.put(REQUEST)
+        await link.receive(1)
+        await link.send(HANDSHAKE, b"reply")
+        await link.close()
+        assert asyncio.get_running_loop().time() == pytest.approx(1 + 8)
+
+    run_virtual(main())
