@@ -70,7 +70,7 @@ class _Connection:
 
     def subscribe(self, enabled: bool) -> None:
         """Note whether notifications reach the client."""
-        if enabled or not self.is_up:
+        if enabled:
             self.ready.set()
         else:
             self.ready.clear()

@@ -182,8 +182,8 @@ def test_a_nak_brings_only_the_frames_that_it_names(run_virtual: Run) -> None:
         frames = list(wire.sent)
         wire.sent.clear()
         msgid = frames[0][1]
-        wire.inbox.put(nak(msgid, [2, 4, 99], 20))
         wire.inbox.put(nak(msgid + 1, [1], 20))
+        wire.inbox.put(nak(msgid, [2, 4, 99], 20))
         with pytest.raises(LinkTimeout):
             await link.receive(0.5)
         assert wire.sent == [frames[2], frames[4]]
@@ -598,5 +598,79 @@ def test_a_device_whose_client_is_gone_does_not_stay(run_virtual: Run, how: str)
                 await link.receive(30)
         await link.close()
         assert asyncio.get_running_loop().time() == pytest.approx(30)
+
+    run_virtual(main())
+
+
+def test_whoever_is_back_repeats_at_once(run_virtual: Run) -> None:
+    async def main() -> None:
+        loop, air = asyncio.get_running_loop(), Air()
+        air.script = [LOST, resume(ID, True), REPLY]
+        client = FramedLink(air, initiator=True)
+        await client.send(HANDSHAKE, b"request")
+        assert await client.receive(5) == (HANDSHAKE, b"reply")
+        assert loop.time() == 0
+
+        air = Air()
+        device = FramedLink(air, initiator=False)
+        for frame in (REQUEST, REQUEST):
+            air.inbox.put(frame)
+        await device.receive(1)
+        await device.send(HANDSHAKE, b"reply")
+        reading = asyncio.create_task(device.receive(5))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        air.inbox.fail(LOST)
+        while not air.reached:
+            await asyncio.sleep(0)
+        air.inbox.put(REQUEST)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert air.sent == 3 * [REPLY]
+        assert loop.time() == 0
+        reading.cancel()
+        await asyncio.wait({reading})
+
+    run_virtual(main())
+
+
+def test_a_request_is_repeated_ever_more_seldom(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=True)
+        await link.send(HANDSHAKE, b"anyone?")
+        waiting = asyncio.create_task(link.receive(100))
+        for seconds, sent in ((0.9, 1), (0.2, 2), (1.8, 2), (0.2, 3), (3.8, 3), (0.2, 4), (24, 7)):
+            await asyncio.sleep(seconds)
+            assert len(wire.sent) == sent
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+    run_virtual(main())
+
+
+def test_a_device_goes_by_the_mtu_that_its_stack_tells(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        wire.inbox.put(fragment(HANDSHAKE, 0, bytes(100), 182)[0])
+        await link.receive(1)
+        await link.send(HANDSHAKE, bytes(100))
+        assert max(map(len, wire.sent)) == 20
+
+    run_virtual(main())
+
+
+def test_a_device_that_gave_up_once_and_was_answered_stays_as_any_other(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+        link = FramedLink(wire, initiator=False)
+        with pytest.raises(LinkTimeout):
+            await link.receive(1)
+        wire.inbox.put(REQUEST)
+        await link.receive(1)
+        await link.send(HANDSHAKE, b"reply")
+        await link.close()
+        assert asyncio.get_running_loop().time() == pytest.approx(1 + 8)
 
     run_virtual(main())
