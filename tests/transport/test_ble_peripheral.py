@@ -535,3 +535,23 @@ async def test_a_stack_that_does_not_disconnect_does_not_hold_up_the_end(
     async with asyncio.timeout(5):
         await peripheral.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_comes_back_in_the_middle_of_its_first_message_waits_for_its_former_connection(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    """Else it would begin anew, and hear that the device serves another client: itself."""
+    message = bytes(50)
+    first, *rest = fragment(HANDSHAKE, 0, message, 20)
+    peripheral.on_connect("a")
+    peripheral.on_write("a", first, 23)
+    come_back(peripheral, "b", identify(message))
+    await settle()
+    assert said(stack, "b") == [control(MessageType.BUSY, identify(resume(identify(message))))]
+    peripheral.on_disconnect("a")
+    peripheral.on_write("b", resume(identify(message)), 23)
+    await settle()
+    assert said(stack, "b")[1:] == [resume(identify(message), False)]
+    for frame in (first, *rest):
+        peripheral.on_write("b", frame, 23)
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, message)
