@@ -287,11 +287,11 @@ class GattPeripheral:
         active = self._active
         if len(id) != ID_LENGTH or request != resume(id):
             self._drop(connection, PeerError("a malformed RESUME", step="link"))
-        elif active is None or active.link.id != id:
-            self._tell(connection, resume(id, False))
-        elif active.connection not in (None, connection):
+        elif active is not None and active.link.id in (id, None) and active.connection not in (None, connection):
             # Perhaps the very same client, whose former connection is lost and not yet given up here.
             self._tell(connection, control(MessageType.BUSY, identify(request)))
+        elif active is None or active.link.id != id:
+            self._tell(connection, resume(id, False))
         else:
             goes_on = active.connection is connection or active.may_resume
             self._tell(connection, resume(id, goes_on))  # before what the link has to send, which waits for the same

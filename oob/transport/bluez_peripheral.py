@@ -11,7 +11,8 @@ What BlueZ tells is not what the Bluetooth Core says, and the rules here follow 
    then only for bonded ones, whose subscription stays: src/gatt-database.c, gatt_ccc_write_cb, att_disconnected).
    So "subscribed" is a state of the characteristic. A client that had not subscribed yet misses what is sent, and
    repeats its request.
-4. A changed Value is notified to all who subscribed. Frames say whom they are for.
+4. A changed Value is notified to all who subscribed. Frames say whom they are for. It is a signal on the system bus, so
+   that local processes may read it, as whoever hears the radio may; none but bluetoothd may write (`Session`).
 """
 
 import asyncio

@@ -83,7 +83,8 @@ class Session:
         """Send a notification to all that subscribed: BlueZ cannot send to one of them. Raises LinkError.
 
         Each goes into a queue of bluetoothd for each subscriber, which has no limit (src/shared/att.c) and tells nobody
-        how full it is. Since the link is half-duplex it holds one message, 4 KiB, at most.
+        how full it is. Since the link is half-duplex it holds one message, 4 KiB, at most; where a client asks for it
+        again and again and takes nothing off the air, eight more a second, for as long as it is served.
         """
         changed = {"Value": variant("ay", value)}
         bus = self._require()

@@ -258,3 +258,15 @@ def test_a_stack_that_hangs_or_breaks_does_not_end_the_presence(tmp_path: Path, 
         assert [each.step for each in reports] == ["not visible"]
 
     run(main())
+
+
+def test_a_carrier_that_cannot_hide_is_asked_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        device, listener = make(tmp_path), Listener()
+        async with shown(device, listener):
+            await asyncio.sleep(599)
+            listener.fails = 2
+            await asyncio.sleep(25)
+        assert [tag is None for _, tag in listener.shown] == [False, True]
+
+    run(main())

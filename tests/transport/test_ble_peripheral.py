@@ -1,6 +1,7 @@
 """The device side, driven by a stack that only takes notes."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
@@ -105,6 +106,8 @@ async def test_only_the_first_writer_is_served(peripheral: GattPeripheral, stack
     peripheral.on_subscribe("b", True)
     await settle()
     refused = fragment(HANDSHAKE, 0, bytes(50), 20)[0]
+    peripheral.on_write("b", b"\x01stray", 23)  # begins nothing
+    await settle()
     assert stack.notified == [("b", control(MessageType.BUSY, identify(refused)))]
 
     link = await peripheral.accept()
@@ -332,6 +335,8 @@ async def test_who_is_away_keeps_nobody_out(peripheral: GattPeripheral, stack: N
     assert not waiting.done()
     write(peripheral, "b", b"b")
     assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"b")
+    await settle()
+    assert waiting.done()
     with pytest.raises(LinkLost):
         await waiting
     come_back(peripheral, "a", id)
@@ -438,10 +443,14 @@ async def test_a_notification_that_cannot_be_sent_counts_as_a_lost_connection(
 
 
 async def test_an_answer_that_could_not_be_sent_is_not_the_last_one(peripheral: GattPeripheral, stack: Notes) -> None:
+    unheard: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
     _, id = await talk(peripheral)
     stack.deaf = {"b"}
     come_back(peripheral, "b", id)
     await settle()
+    gc.collect()  # the task that failed, if nobody looked at it
+    assert unheard == []
     stack.deaf = set()
     peripheral.on_write("b", resume(id), 23)
     await settle()
@@ -497,3 +506,71 @@ async def test_nobody_is_accepted_who_left_before_a_whole_message_was_read(perip
     assert not accepting.done()
     accepting.cancel()
     await asyncio.wait({accepting})
+
+
+async def test_a_notification_that_fails_late_does_not_cost_the_next_connection_of_that_name(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    link, id = await talk(peripheral)
+    failing = asyncio.Event()
+
+    async def fail(peer: Hashable, value: bytes) -> None:
+        del stack.notify
+        await failing.wait()
+        raise LinkError("gone", step="link")
+
+    stack.notify = fail  # type: ignore[method-assign]
+    reply = asyncio.create_task(link.send(HANDSHAKE, b"reply"))
+    await settle()
+    peripheral.on_disconnect("a")
+    come_back(peripheral, "a", id)
+    await settle()
+    failing.set()
+    await reply
+    assert stack.disconnected == []
+    assert said(stack, "a") == [resume(id, True), *fragment(HANDSHAKE, 1, b"reply", 20)]
+
+
+async def test_whoever_left_is_told_nothing(peripheral: GattPeripheral, stack: Notes) -> None:
+    await talk(peripheral)
+    peripheral.on_connect("b")
+    write(peripheral, "b", b"b")  # BUSY waits for a subscription
+    await settle()
+    peripheral.on_disconnect("b")
+    await settle()
+    assert stack.notified == []
+
+
+async def test_a_stack_that_does_not_disconnect_does_not_hold_up_the_end(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    async def hang(peer: Hashable) -> None:
+        await asyncio.Event().wait()
+
+    stack.disconnect = hang  # type: ignore[method-assign]
+    peripheral.on_connect("a")
+    peripheral.on_write("a", b"", 23)
+    await settle()
+    async with asyncio.timeout(5):
+        await peripheral.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_comes_back_in_the_middle_of_its_first_message_waits_for_its_former_connection(
+    peripheral: GattPeripheral, stack: Notes
+) -> None:
+    """Else it would begin anew, and hear that the device serves another client: itself."""
+    message = bytes(50)
+    first, *rest = fragment(HANDSHAKE, 0, message, 20)
+    peripheral.on_connect("a")
+    peripheral.on_write("a", first, 23)
+    come_back(peripheral, "b", identify(message))
+    await settle()
+    assert said(stack, "b") == [control(MessageType.BUSY, identify(resume(identify(message))))]
+    peripheral.on_disconnect("a")
+    peripheral.on_write("b", resume(identify(message)), 23)
+    await settle()
+    assert said(stack, "b")[1:] == [resume(identify(message), False)]
+    for frame in (first, *rest):
+        peripheral.on_write("b", frame, 23)
+    assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, message)

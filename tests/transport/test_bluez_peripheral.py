@@ -435,6 +435,24 @@ async def test_an_adapter_that_is_unplugged_and_comes_back(tries: Tries, notes: 
     await bluez.until("RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
 
 
+async def test_an_adapter_that_is_unplugged_while_it_is_told_to_advertise(
+    tries: Tries, notes: Notes, bluez: StandIn
+) -> None:
+    bluez.held["RegisterAdvertisement"] = asyncio.Event()  # never answered
+    telling = asyncio.create_task(notes.advertise(b"tagtag"))
+    await bluez.settle()
+    gone = bluez.objects.pop(HCI0)
+    await bluez.emit("/", OBJECT_MANAGER, "InterfacesRemoved", "oas", HCI0, [ADAPTER, GATT_MANAGER])
+    async with asyncio.timeout(PATIENCE):
+        await telling  # kept until an adapter is back: no error
+    assert [await tries.next() for _ in range(2)] == [True, False]
+    bluez.held["RegisterAdvertisement"].set()
+    bluez.log.clear()
+    bluez.objects[HCI0] = gone
+    await bluez.emit("/", OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", HCI0, gone)
+    await bluez.until("RegisterApplication /oob", "RegisterAdvertisement /oob/advertisement1")
+
+
 async def test_an_adapter_that_is_switched_off_and_on(tries: Tries, notes: Notes, bluez: StandIn) -> None:
     await notes.advertise(b"")
     await bluez.write(PHONE, HELLO, mtu=MTU)

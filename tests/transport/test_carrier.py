@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from oob.errors import LinkError
-from oob.transport.carrier import Inbox, finish
+from oob.errors import LinkError, LinkLost
+from oob.transport.carrier import Inbox, connection_lost, finish
 
 
 async def test_an_inbox_is_bounded_and_fails_after_its_last_frame() -> None:
@@ -35,3 +35,13 @@ async def test_clean_up_goes_on_when_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert done
+
+
+async def test_nothing_comes_after_the_end() -> None:
+    inbox = Inbox()
+    inbox.put(b"before")
+    inbox.fail(connection_lost())
+    inbox.put(b"after")
+    assert await inbox.get() == b"before"
+    with pytest.raises(LinkLost):
+        await inbox.get()

@@ -420,6 +420,22 @@ def test_a_device_that_gave_up_an_answered_conversation_ends_it(run_virtual: Run
         await link.send(HANDSHAKE, b"more")
         with pytest.raises(LinkLost):
             await link.receive(5)
+        assert asyncio.get_running_loop().time() == 0
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("answer", [control(MessageType.BUSY, identify(resume(ID))), resume(bytes(8), False)])
+def test_a_client_that_waits_for_its_own_former_connection_asks_once_a_second(run_virtual: Run, answer: bytes) -> None:
+    """Also where it only hears what others are told."""
+
+    async def main() -> None:
+        air = Air()
+        air.script = [LOST, answer, answer, answer, resume(ID, True), REPLY]
+        link = FramedLink(air, initiator=True)
+        await link.send(HANDSHAKE, b"request")
+        assert await link.receive(5) == (HANDSHAKE, b"reply")
+        assert asyncio.get_running_loop().time() == pytest.approx(3)
 
     run_virtual(main())
 
