@@ -222,8 +222,9 @@ async def _connect() -> "MessageBus":
             f"D-Bus does not let this user in ({error})", step="listen", remedy="Run it as another user"
         ) from error
     except (OSError, EOFError, ValueError, DBusError) as error:  # ValueError: an address that is none
+        reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
         raise LinkError(
-            f"the D-Bus system bus cannot be reached ({type(error).__name__}: {error})",
+            f"the D-Bus system bus cannot be reached ({reason})",
             step="listen",
             remedy="Start D-Bus (package dbus); in a container, hand in /run/dbus/system_bus_socket",
         ) from error
