@@ -14,6 +14,7 @@ _EPILOG = """\
 try it, without any hardware:
   oob demo                       a simulated device, paired and opened over HTTPS
   oob demo --attack mitm         an attack on it, which must fail
+  oob sim device --ble           a device on simulated Bluetooth, for a client in another terminal
 
 be all three parties, in three terminals:
   oob issuer init --zone home.example --network 127.0.0.0/8 --state ca

@@ -49,6 +49,8 @@ def renamed(step: str) -> Iterator[None]:
 
 def _said(error: Exception) -> str:
     reason = getattr(error, "reason", None)  # bleak adds it to the arguments, and thus to the text
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     text = str(error.args[0] if isinstance(reason, Enum) else error)
     return text.partition("; type=")[0].rstrip(".")  # where dbus-daemon refuses, the whole message header follows
 

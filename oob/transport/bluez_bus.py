@@ -243,12 +243,17 @@ async def _connect(timeout: float) -> "MessageBus":
     except AuthError as error:
         raise LinkError(f"{USER_DENIED.cause} ({error})", step="listen", remedy=USER_DENIED.remedy) from error
     except (OSError, EOFError, ValueError, DBusError) as error:  # ValueError: an address that is none
-        why = "no answer" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
         raise LinkError(
-            f"the D-Bus system bus cannot be reached ({why})",
+            f"the D-Bus system bus cannot be reached ({_reason(error)})",
             step="listen",
             remedy="Start D-Bus (package dbus); in a container, hand in /run/dbus/system_bus_socket",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
 
 
 def _dispatch(

@@ -34,6 +34,7 @@ OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.PO
         (BleakCharacteristicNotFoundError("1234"), "connect", LinkError, "pairing service"),
         (OFF, "scan", LinkError, "switched off"),
         (FileNotFoundError("no such socket"), "scan", LinkError, "no such socket"),
+        (FileNotFoundError(2, "No such file"), "scan", LinkError, "(No such file)"),
         (EOFError(), "link", LinkError, "the Bluetooth service went away"),
         (TimeoutError(), "connect", DeviceNotFound, "in time"),
         (TimeoutError(), "link", LinkTimeout, "in time"),
