@@ -171,9 +171,14 @@ class FramedLink:
         await self._transmit(frames)
 
     async def close(self) -> None:
-        """Let go of the carrier, the responder after its last message got through. May be called twice."""
+        """Let go of the carrier, the responder after its last message got through. May be called twice.
+
+        A task that is being cancelled does not wait for that.
+        """
+        task = asyncio.current_task()
+        stays = self._awaiting and not (self._initiator or self._loss or self._gave_up)
         try:
-            if self._awaiting and not (self._initiator or self._loss or self._gave_up):
+            if stays and not (task and task.cancelling()):
                 await self._linger()
         finally:
             self._closed = True

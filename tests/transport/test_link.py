@@ -690,3 +690,24 @@ def test_a_device_that_gave_up_once_and_was_answered_stays_as_any_other(run_virt
         assert asyncio.get_running_loop().time() == pytest.approx(1 + 8)
 
     run_virtual(main())
+
+
+def test_a_device_that_is_told_to_stop_does_not_stay(run_virtual: Run) -> None:
+    async def main() -> None:
+        wire = Wire()
+
+        async def work() -> None:
+            async with FramedLink(wire, initiator=False) as link:
+                wire.inbox.put(REQUEST)
+                await link.receive(1)
+                await link.send(HANDSHAKE, b"reply")
+                await asyncio.Event().wait()
+
+        working = asyncio.create_task(work())
+        await asyncio.sleep(0.5)
+        working.cancel()
+        await asyncio.wait({working})
+        assert working.cancelled()
+        assert asyncio.get_running_loop().time() == pytest.approx(0.5)
+
+    run_virtual(main())
