@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from oob.errors import UsageError
 from oob.framing.gatt import MAX_FRAME
-from oob.transport.bluez_bus import OBJECT_MANAGER, PROPERTIES, Incoming, Refusal, Reply, variant
+from oob.transport.bluez_bus import OBJECT_MANAGER, OBJECTS, PROPERTIES, Incoming, Refusal, Reply, variant
 from oob.transport.gatt_profile import ATT_HEADER, COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Application:
         self._audience, self._on_release = audience, on_release
         self._objects = _objects()
         self._methods: dict[tuple[str, str, str], Callable[[Incoming], Reply]] = {
-            (OBJECT_MANAGER, "GetManagedObjects", ""): lambda _: ("a{oa{sa{sv}}}", [self._objects]),
+            (OBJECT_MANAGER, "GetManagedObjects", ""): lambda _: (OBJECTS, [self._objects]),
             (PROPERTIES, "GetAll", "s"): self._get_all,
             (PROPERTIES, "Get", "ss"): self._get,
             (CHARACTERISTIC_INTERFACE, "WriteValue", "aya{sv}"): self._write,

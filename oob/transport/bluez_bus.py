@@ -22,6 +22,8 @@ CALL_TIMEOUT: Final = 10.0
 """Seconds that D-Bus and the Bluetooth service have for each answer."""
 BLUEZ: Final = "org.bluez"
 OBJECT_MANAGER: Final = "org.freedesktop.DBus.ObjectManager"
+OBJECTS: Final = "a{oa{sa{sv}}}"
+"""The signature of what GetManagedObjects returns."""
 PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 DAEMON: Final = "org.freedesktop.DBus"
 
@@ -159,11 +161,12 @@ class Bus:
         *body: object,
         destination: str = BLUEZ,
         autostart: bool = False,
+        returns: str | None = None,
         step: str = "listen",
     ) -> Incoming:
         """Call a method and return the reply. Raises LinkTimeout, LinkError, of which an error reply is the cause.
 
-        With `autostart` the bus may start who is called.
+        With `autostart` the bus may start who is called; a reply of another signature than `returns` is an error.
         """
         from dbus_fast import Message, MessageFlag, MessageType
 
@@ -181,6 +184,9 @@ class Bus:
         if reply.message_type is MessageType.ERROR:
             refusal = Refusal(reply.error_name or "", str(reply.body[0]) if reply.body else "")
             raise error_named(refusal.name, str(refusal), step) from refusal
+        if returns not in (None, reply.signature):
+            cause = f"what calls itself {destination} answers {member} as no other does"
+            raise LinkError(cause, step=step, remedy="Run: systemctl restart bluetooth")
         return _incoming(reply)
 
     async def emit(self, path: str, interface: str, member: str, signature: str, *body: object) -> None:

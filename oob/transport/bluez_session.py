@@ -11,7 +11,18 @@ from typing import Final, Protocol
 from oob.errors import LinkError
 from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, GATT_MANAGER, choose
 from oob.transport.bluez_application import CHARACTERISTIC_INTERFACE, ROOT, TX, Application, Audience, advertisement
-from oob.transport.bluez_bus import BLUEZ, DAEMON, OBJECT_MANAGER, PROPERTIES, Bus, Incoming, Refusal, Reply, variant
+from oob.transport.bluez_bus import (
+    BLUEZ,
+    DAEMON,
+    OBJECT_MANAGER,
+    OBJECTS,
+    PROPERTIES,
+    Bus,
+    Incoming,
+    Refusal,
+    Reply,
+    variant,
+)
 
 DEVICE: Final = "org.bluez.Device1"
 _RULES: Final = (
@@ -54,7 +65,7 @@ class Session:
         self._bus = bus = await Bus.open(self._on_call, self._on_signal, self.ended.set)
         for rule in _RULES:
             await bus.watch(rule)
-        reply = await bus.call("/", OBJECT_MANAGER, "GetManagedObjects", autostart=autostart)
+        reply = await bus.call("/", OBJECT_MANAGER, "GetManagedObjects", autostart=autostart, returns=OBJECTS)
         self._owner = reply.sender
         self._adapter = choose(reply.body[0], self._wanted)
         await bus.call(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", ROOT, {})
@@ -117,8 +128,9 @@ class Session:
 
     async def _has_room(self) -> bool:
         """Whether one more advertisement may be registered; SupportedInstances counts the places that are left."""
+        which = (ADVERTISING_MANAGER, "SupportedInstances")
         reply = await self._require().call(
-            self._adapter, PROPERTIES, "Get", "ss", ADVERTISING_MANAGER, "SupportedInstances", step="advertise"
+            self._adapter, PROPERTIES, "Get", "ss", *which, returns="v", step="advertise"
         )
         return bool(reply.body[0] > 0)
 

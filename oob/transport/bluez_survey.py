@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from oob.errors import LinkError
 from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, Objects
-from oob.transport.bluez_bus import BLUEZ, DAEMON, OBJECT_MANAGER, Bus, Incoming, Refusal
+from oob.transport.bluez_bus import BLUEZ, DAEMON, OBJECT_MANAGER, OBJECTS, Bus, Refusal
 from oob.transport.finding import Finding, State, missing, ok, warning
 
 WAIT: Final = 2.0
@@ -81,7 +81,7 @@ async def _require_bluez(bus: Bus, root: Path) -> None:
 async def _objects(bus: Bus) -> Objects:
     """Return all objects of BlueZ, which is not started where it does not run. Raises LinkError."""
     try:
-        reply = await bus.call("/", OBJECT_MANAGER, "GetManagedObjects", step="bluez")
+        reply = await bus.call("/", OBJECT_MANAGER, "GetManagedObjects", returns=OBJECTS, step="bluez")
     except LinkError as error:
         if isinstance(error.__cause__, Refusal) and error.__cause__.name == _DENIED:
             raise LinkError(
@@ -90,12 +90,6 @@ async def _objects(bus: Bus) -> Objects:
                 remedy="sudo usermod -aG bluetooth $USER, and log in anew; for a service: hardware/oob-bluetooth.conf",
             ) from error
         raise LinkError(error.cause, step="bluez", remedy=_RESTART["bluez"]) from error
-    return _checked(reply)
-
-
-def _checked(reply: Incoming) -> Objects:
-    if reply.signature != "a{oa{sa{sv}}}":
-        raise LinkError("org.bluez answers as no BlueZ does", step="bluez", remedy=_RESTART["bluez"])
     objects: Objects = reply.body[0]
     return objects
 

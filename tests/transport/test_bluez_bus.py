@@ -99,6 +99,20 @@ async def test_without_the_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             await start_fails("no Bluetooth adapter hci3", "hci0", "hci3")
 
 
+async def test_who_is_no_bluez(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(message: Message) -> Message | bool:
+        return message.member == "GetManagedObjects" and Message.new_method_return(message, "s", ["none"])
+
+    with dbus_daemon(tmp_path) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        impostor = await MessageBus(address).connect()
+        impostor.add_message_handler(answer)
+        await impostor.request_name("org.bluez")
+        await start_fails("answers GetManagedObjects as no other does", "systemctl restart bluetooth")
+        impostor.disconnect()
+        await impostor.wait_for_disconnect()
+
+
 async def test_the_end_of_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = asyncio.Event()
     with dbus_daemon(tmp_path) as address:
