@@ -96,6 +96,7 @@ async def test_the_app_pairs_over_bluetooth(tmp_path: Path) -> None:
             )
             async with asyncio.timeout(PATIENCE):
                 told, _ = await app.communicate(f"{passcode}\n".encode())
+            assert device.stop() == 130  # killed, it would leave its bus behind
             assert device.stop() == 130
     assert app.returncode == 0
     assert b"Demo device passcode https://printer.home.example" in told
