@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import quote
@@ -71,17 +72,18 @@ async def private_bus() -> AsyncIterator[PrivateBus]:
 async def _start(bus: PrivateBus) -> asyncio.subprocess.Process:
     arguments = (f"--config-file={bus.config}", "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    try:
-        # In a session of its own: Ctrl-C in a terminal is for us, and the bus must outlive whoever uses it.
-        return await asyncio.create_subprocess_exec(
-            "dbus-daemon", *arguments, stdin=null, stdout=pipe, stderr=pipe, start_new_session=True
-        )
-    except FileNotFoundError:
+    if which("dbus-daemon") is None:
         raise UsageError(
             "simulated Bluetooth needs dbus-daemon",
             step="bus",
             remedy="On Debian and Ubuntu: apt-get install dbus-daemon",
-        ) from None
+        )
+    # The kernel ends it when we are killed (util-linux has it; without, a bus that nobody uses stays).
+    keeper = ("setpriv", "--pdeathsig", "TERM", "--") if which("setpriv") else ()
+    # In a session of its own: Ctrl-C in a terminal is for us, and the bus must outlive whoever uses it.
+    return await asyncio.create_subprocess_exec(
+        *keeper, "dbus-daemon", *arguments, stdin=null, stdout=pipe, stderr=pipe, start_new_session=True
+    )
 
 
 async def _started(daemon: asyncio.subprocess.Process) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,29 @@ async def test_a_daemon_that_does_not_start_says_why(monkeypatch: pytest.MonkeyP
     with pytest.raises(LinkError, match="no room"):
         async with private_bus():
             pass
+
+
+KILLED = """
+import asyncio
+from oob.sim.bluez.bus import private_bus
+
+async def main():
+    async with private_bus() as bus:
+        print(bus.address, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_daemon_does_not_outlive_who_started_it_and_was_killed(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, stdout=asyncio.subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert process.stdout is not None
+    connection = await MessageBus((await process.stdout.readline()).decode().strip()).connect()
+    process.kill()
+    await process.wait()
+    with pytest.raises(EOFError):
+        await asyncio.wait_for(connection.wait_for_disconnect(), 5)
+    connection.disconnect()
