@@ -68,7 +68,7 @@ def device(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, 
     if out_of_band is None:
         raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
     checked_model(out_of_band, bytes)  # what cannot be checked is found before anybody is called
-    return _check(args, terminal, _way_to(args.address), out_of_band, _renewal(terminal))
+    return _check(args, terminal, _way_to(args), out_of_band, _renewal(terminal))
 
 
 async def _check(
@@ -103,11 +103,12 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-def _way_to(address: str) -> Connect:
+def _way_to(args: argparse.Namespace) -> Connect:
     """Return what connects to "socket:PATH", or to a Bluetooth LE address."""
+    address: str = args.address
     if address.startswith(SOCKET):
         return lambda: connect(Path(address.removeprefix(SOCKET)))
-    return lambda: reach(address=address)
+    return lambda: reach(address=address, adapter=args.adapter)
 
 
 # --- a device of our own

@@ -123,6 +123,7 @@ def add_conformance(commands: "Commands") -> None:
         formatter_class=Raw,
     )
     device.add_argument("address", metavar="ADDRESS", help="memory, socket:PATH, or a Bluetooth LE address")
+    add_adapter(device)
     device.add_argument(
         "--wait", type=seconds, default=15.0, metavar="S", help="for an answer, and for giving a client up; default 15"
     )
