@@ -22,6 +22,7 @@ from oob.transport.bluez_bus import OBJECT_MANAGER, PROPERTIES
 from oob.transport.bluez_peripheral import BlueZStack, bluez_listener
 from oob.transport.bluez_session import Session
 from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TX_UUID
+from oob.transport.link import Timing
 from tests.transport.bluez_stand_in import DEVICE, HCI0, HEADSET, PATIENCE, PHONE, TABLET, StandIn, adapter, stand_in
 from tests.transport.dbus_daemon import activatable, dbus_daemon
 
@@ -550,7 +551,7 @@ async def test_bluez_that_falls_silent_is_given_up_on(bluez: StandIn, monkeypatc
 
 
 async def test_the_listener_serves_a_client_from_end_to_end(bluez: StandIn) -> None:
-    listener = bluez_listener("hci0")
+    listener = bluez_listener("hci0", Timing(linger=0.1))
     await listener.start()
     await listener.advertise(b"")
     await bluez.write(PHONE, HELLO, mtu=MTU)
@@ -570,7 +571,7 @@ async def test_a_conversation_outlives_the_bluez_that_it_was_sent_over(
     async def fail(_session: Session, _value: bytes) -> None:
         raise LinkError("the connection to D-Bus was lost", step="link")
 
-    listener = bluez_listener("hci0")
+    listener = bluez_listener("hci0", Timing(linger=0.1))
     await listener.start()
     await bluez.write(PHONE, HELLO, mtu=MTU)
     link = await listener.accept()
