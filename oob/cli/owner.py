@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from oob.binding.management import Listed
-from oob.cli.pair import read_root, read_token
+from oob.cli.pair import read_root, read_token, require_one_carrier
 from oob.cli.terminal import Terminal
 from oob.client import Client, Pairing, PairingStore, Resumed, reach
 from oob.errors import UsageError
@@ -24,6 +24,7 @@ async def pairings(args: argparse.Namespace, terminal: Terminal) -> int:
 
 async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     """Reach the device, do what was asked, and let it go."""
+    require_one_carrier(args)
     pairing = _chosen(PairingStore(private_directory(args.state)).all(), args.device)
     async with AsyncExitStack() as stack:
         token = read_token(getattr(args, "token_file", None))

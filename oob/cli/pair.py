@@ -19,6 +19,7 @@ QUESTION = "Passcode on the device (or the text of its QR code):"
 
 def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
     """Ask for the passcode, and return what remains to be done."""
+    require_one_carrier(args)
     root = read_root(args.root)
     if args.compare:
         return _compare(args, terminal, root)
@@ -59,6 +60,13 @@ async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, carrie
     terminal.result({**_describe(pairing), "reachable": reachable})
     terminal.show(pairing.url)
     return 0
+
+
+def require_one_carrier(args: argparse.Namespace) -> None:
+    """Raise UsageError where a device is to be reached in two ways at once."""
+    if args.socket is not None and (args.address is not None or args.adapter is not None):
+        cause, remedy = "an address and an adapter are for Bluetooth LE", "Leave them out, or leave out --socket"
+        raise UsageError(cause, step="connect", remedy=remedy)
 
 
 def read_root(path: Path) -> bytes:

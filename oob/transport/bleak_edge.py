@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from types import ModuleType
 from typing import Any, Final, TypeVar
@@ -71,23 +71,32 @@ async def prepare_bluez() -> None:
 async def hear_out(work: Coroutine[Any, Any, T], grace: float) -> T:
     """Return what `work` returns; when this is cancelled meanwhile, `work` is over before it ends.
 
-    It gets `grace` seconds to end by itself, is cancelled then, and once more if its cleaning up takes too long. A
-    stack that was asked to scan or to connect goes on with it when nobody waits for its answer.
+    It gets `grace` seconds to end by itself, is cancelled then, once more if its cleaning up takes too long, and left
+    alone if not even that ends it. A stack that was asked to scan or to connect goes on with it when nobody waits for
+    its answer.
     """
     task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    timers: list[asyncio.TimerHandle] = []
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            call_later = asyncio.get_running_loop().call_later
-            timers = timers or [call_later(grace, task.cancel), call_later(grace + CLEANING, task.cancel)]
-            cancelled = error
-    for timer in timers:
-        timer.cancel()
-    if cancelled is None:
-        return task.result()
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        await _see_off(task, grace)
+        raise
+    return task.result()
+
+
+async def _see_off(task: asyncio.Task[Any], grace: float) -> None:
+    """Wait until a task whose result nobody wants is over, whatever happens meanwhile, but not for ever."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    task.add_done_callback(_look_at)
+    for seconds in (grace, grace + CLEANING, grace + 2 * CLEANING):
+        while not task.done() and (left := begin + seconds - loop.time()) > 0:
+            with suppress(asyncio.CancelledError):  # a second one changes nothing; the first goes on from here
+                await asyncio.wait({task}, timeout=left)
+        task.cancel()
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Take note of an error that goes behind a cancellation."""
     if not task.cancelled():
-        task.exception()  # the cancellation goes first
-    raise cancelled
+        task.exception()

@@ -62,3 +62,13 @@ def test_what_the_radio_does_is_shown(
     arguments = ("pair", "--issuer", "https://127.0.0.1:9/directory", "--root", root, "--adapter", "hci1")
     err = shell(*arguments, stdin=CODE.digits).err
     assert " ".join(err.split()).startswith("client scanning for 20 s at most Failed scan: Bluetooth cannot be reached")
+
+
+@pytest.mark.parametrize("command", [("pair", "--issuer", "https://i/"), ("owner", "list")])
+@pytest.mark.parametrize("radio", [("--address", "C0:00:00:00:00:01"), ("--adapter", "hci1")])
+def test_a_device_is_reached_in_one_way(
+    shell: Shell, root: Path, tmp_path: Path, command: tuple[str, ...], radio: tuple[str, str]
+) -> None:
+    outcome = shell(*command, "--root", root, "--socket", tmp_path / "s", *radio, "--json", "--state", tmp_path / "c")
+    assert (outcome.code, outcome.error["step"]) == (2, "connect")
+    assert "leave out --socket" in outcome.error["remedy"]

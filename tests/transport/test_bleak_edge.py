@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -139,6 +140,28 @@ def test_cleaning_up_that_hangs_is_cut_short(run_virtual: Run) -> None:
     work = Work(100, cleaning=100)
     assert run_virtual(cut(work, 0, 1)) == 1 + CLEANING
     assert work.ended == "dropped"
+
+
+def test_what_no_cancellation_ends_is_left_alone(run_virtual: Run) -> None:
+    over = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not over.is_set():
+            with suppress(asyncio.CancelledError):
+                await over.wait()
+
+    async def main() -> float:
+        hearing = asyncio.create_task(hear_out(stubborn(), 1))
+        await asyncio.sleep(1)
+        hearing.cancel()
+        await asyncio.wait({hearing})
+        assert hearing.cancelled()
+        ended = asyncio.get_running_loop().time()
+        over.set()
+        await asyncio.sleep(1)
+        return ended
+
+    assert run_virtual(main()) == 1 + 1 + 2 * CLEANING
 
 
 def test_an_error_goes_through_unless_it_was_cancelled(run_virtual: Run) -> None:
