@@ -13,7 +13,7 @@ from oob import cbor
 from oob.binding import Proceed, Ready, Record, Unable
 from oob.cose import sign1
 from oob.discovery import advertised_tag
-from oob.framing import MessageType, fragment, nak
+from oob.framing import MessageType, fragment, nak, ndef
 from oob.handshake.messages import Error, Message1
 from oob.pairing import EAD_LABEL, Bootstrap, Model
 from tests.exchange import CONTEXT, MODELS, SECRET, fork
@@ -145,11 +145,14 @@ def _binding(run: Stage) -> dict[str, list[bytes]]:
 
 
 def _link() -> dict[str, list[bytes]]:
+    link = ndef.Record(ndef.Tnf.WELL_KNOWN, b"U", b"\x04example.com/d/1")
+    empty = ndef.Record(ndef.Tnf.EMPTY)
     message = fragment(MessageType.HANDSHAKE, 1, bytes(range(60)), 20)
     runs = [message, [message[0], *message[:0:-1]], [*message[:2], nak(1, (2, 3), 20), *message[1:]]]
     return {
         "frames": [b"".join(bytes([len(frame)]) + frame for frame in frames) for frames in runs],
         "advertised_tag": [advertised_tag(bytes(16), b"abc")],
+        "ndef": [ndef.encode([link, ndef.Record(ndef.Tnf.EXTERNAL, b"a.example:b", bytes(90))]), ndef.encode([empty])],
     }
 
 

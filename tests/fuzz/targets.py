@@ -23,7 +23,7 @@ from oob.cose import CoseKey, Sign1, verify1
 from oob.crypto import EcdhKey
 from oob.discovery import matches
 from oob.errors import AuthenticationError, PeerError
-from oob.framing import MAX_MESSAGE, Reassembler
+from oob.framing import MAX_MESSAGE, Reassembler, ndef
 from oob.handshake import METHODS, SUITES, Credential, Failed, Session, value_of
 from oob.handshake.credentials import expand_id
 from oob.handshake.ead import EadField, understood
@@ -281,5 +281,6 @@ TARGETS: Final[dict[str, Target]] = {
     "record": record,
     "frames": frames,
     "advertised_tag": advertised_tag,
+    "ndef": _same(ndef.decode, ndef.encode),
 }
 """Name to target; `tests/fuzz/corpus/<name>/` holds its first inputs."""
