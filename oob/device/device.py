@@ -9,11 +9,10 @@ Whatever must survive is on disk before the message that relies on it leaves.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from oob.binding import (
     Channel,
@@ -48,6 +47,7 @@ from oob.issuance import Certificate
 from oob.pairing import CompareResponder, Model, ResponderModel, ResumedResponder
 from oob.pairing.compare import LIFETIME
 from oob.progress import Progress, Report, silent
+from oob.transport.carrier import beside
 from oob.transport.conversation import ask, expect, part
 from oob.transport.link import Link, Listener
 
@@ -152,10 +152,10 @@ class Device:
         It is visible on the listener while there is somebody whom it would answer (`Presence`). A failure with one of
         them is reported and over. A certificate that is owed is asked for again and again.
         """
-        async with self._beside(self.presence.keep(listener)):
+        async with beside(self.presence.keep(listener)):
             while True:
                 try:
-                    async with self._beside(self._resume()):  # a client goes first, and may change the owner
+                    async with beside(self._resume()):  # a client goes first, and may change the owner
                         link = await listener.accept()
                 except LinkError:
                     return
@@ -179,19 +179,6 @@ class Device:
             self._claimant = None if self._claimant is link else self._claimant
             await link.close()
         return None
-
-    @staticmethod
-    @asynccontextmanager
-    async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-        """Run `work` until it is done, but no longer than the block."""
-        task = asyncio.create_task(work)
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})  # not `await task`, which could not tell its cancellation from our own
-            if not task.cancelled():
-                task.result()
 
     async def _resume(self) -> None:
         delay = RETRY

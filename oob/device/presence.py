@@ -16,8 +16,8 @@ from oob.pairing import TAG_KEY_LENGTH
 from oob.progress import Progress, Report
 from oob.transport.link import Listener
 
-EPOCH: Final = 900.0
-"""Seconds for which a tag is shown at most; as long as the usual life of a resolvable private address."""
+EPOCH: Final = 840.0
+"""Seconds after which a tag is replaced: within 15 minutes, also where the carrier takes all its time for that."""
 LOOK: Final = 1.0
 """Seconds between two looks at whether the window is open."""
 PATIENCE: Final = 30.0

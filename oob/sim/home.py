@@ -3,7 +3,6 @@
 Protocols, keys, signatures, TLS and ACME are the real ones, on loopback; only the radio is simulated.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +21,7 @@ from oob.sim.page import DemoPage
 from oob.sim.radio import VirtualRadio
 from oob.sim.screens import Screens
 from oob.storage import private_directory
+from oob.transport.carrier import beside
 from oob.transport.link import Link, Listener
 from oob.transport.memory import MemoryListener
 
@@ -79,7 +79,7 @@ async def home(
         stack.callback(client.close)
         listener, connect = await _carrier(stack, carrier, device)
         stack.push_async_callback(listener.close)
-        await stack.enter_async_context(_background(device.serve(listener)))
+        await stack.enter_async_context(beside(device.serve(listener)))
         radio = "simulated Bluetooth LE" if carrier == "ble" else "memory"
         report(Progress("device", "offering", f"to pair by {model.name.lower()}, over {radio}"))
         yield Home(directory, carrier, issuer, device, client, connect, screens)
@@ -119,16 +119,3 @@ async def _carrier(stack: AsyncExitStack, carrier: str, device: Device) -> tuple
         return await reach(tag_key=tag_key, settle=SETTLE, scanner=scanner, backend=backend)
 
     return peripheral, connect
-
-
-@asynccontextmanager
-async def _background(work: Awaitable[None]) -> AsyncIterator[None]:
-    """Run something beside the block, and end it with it; a failure of it is raised there."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.result()

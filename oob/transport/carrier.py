@@ -1,8 +1,10 @@
-"""What a carrier offers to the link above it, and what carriers share."""
+"""What a carrier offers to the link above it, and what carriers and those who drive them share."""
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol, TypeVar
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, TypeVar
 
 from oob.errors import LinkError, LinkLost, PeerError
 
@@ -13,7 +15,7 @@ MAX_QUEUED_FRAMES: Final = 512
 
 
 class Carrier(Protocol):
-    """Moves single frames: the five things that a radio, a socket or a queue must offer."""
+    """Moves single frames: the six things that a radio, a socket or a queue must offer."""
 
     name: str
 
@@ -93,6 +95,19 @@ def connection_lost() -> LinkLost:
 def link_closed() -> LinkError:
     """Return the error for the use of a link that this end has closed."""
     return LinkError("the link is closed", step="link")
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` beside the block until it is done, but no longer than that; a failure of it is raised there."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})  # not `await task`, which could not tell its cancellation from our own
+        if not task.cancelled():
+            task.result()
 
 
 async def finish(task: asyncio.Task[T]) -> T:

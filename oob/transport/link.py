@@ -313,7 +313,7 @@ class FramedLink:
                 while self._loss is not None:
                     self._loss = await self._try_to_resume(loss)
         except (TimeoutError, LinkError) as error:
-            raise loss from error
+            raise loss from (None if error is loss else error)
         self._repeat_at = 0.0
         if self._last is not None:
             self._sent = fragment(*self._last, self._frame_size)

@@ -4,8 +4,7 @@ The radio is simulated: bumble under the genuine bleak API, with the link model 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -18,6 +17,7 @@ from oob.sim.air import LinkModel
 from oob.sim.radio import SimulatedPeripheral, VirtualRadio
 from oob.sim.virtual_time import run
 from oob.transport.ble_central import connect
+from oob.transport.carrier import beside
 from oob.transport.conversation import expect
 from oob.transport.link import FramedLink
 from tests.exchange import Run
@@ -45,29 +45,18 @@ async def be_client(link: FramedLink, pairing: Run) -> None:
     assert decode_record(agreement.channel.open(await expect(link, CHANNEL, 30))) == READY
 
 
-@asynccontextmanager
-async def serving(peripheral: SimulatedPeripheral, pairing: Run) -> AsyncIterator[None]:
+async def serve(peripheral: SimulatedPeripheral, pairing: Run) -> None:
     """Be the device of this pairing, for one conversation after the other."""
-
-    async def serve() -> None:
-        while True:
-            async with await peripheral.accept() as link:
-                with suppress(LinkError):
-                    await be_device(link, pairing)
-
-    task = asyncio.create_task(serve())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.result()
+    while True:
+        async with await peripheral.accept() as link:
+            with suppress(LinkError):
+                await be_device(link, pairing)
 
 
 async def pair(radio: VirtualRadio, peripheral: SimulatedPeripheral) -> None:
     pairing = Run.of("passcode")
-    async with serving(peripheral, pairing), await connect(peripheral.address, backend=radio.client_backend) as link:
+    device = beside(serve(peripheral, pairing))
+    async with device, await connect(peripheral.address, backend=radio.client_backend) as link:
         await be_client(link, pairing)
 
 

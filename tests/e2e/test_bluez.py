@@ -4,6 +4,8 @@ Only org.bluez and the radio beneath are simulated (`oob.sim.bluez`): the device
 """
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,12 +17,15 @@ from oob.binding import Proceed, Ready, decode_record
 from oob.client import reach
 from oob.errors import LinkBusy, LinkError, OobError
 from oob.framing.gatt import MessageType
+from oob.issuance import Authority
 from oob.sim.bluez import SimulatedBluez, simulated_bluez
 from oob.sim.radio import VirtualRadio
 from oob.transport.bluez_peripheral import bluez_listener
 from oob.transport.conversation import expect
 from oob.transport.link import Link, Timing
+from tests.e2e.family import ROOT
 from tests.e2e.stage import Stage, stage
+from tests.exchange import PASSCODE
 
 RUN_TIMEOUT = 40.0
 
@@ -160,3 +165,37 @@ async def test_a_visit_that_is_cancelled_at_any_moment_leaves_the_adapter_clean(
         await visit()
         assert "retrying" not in trouble
         await check(air.stage)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("discover",),
+        ("pair", "--issuer", "https://127.0.0.1:1/directory", "--root", "ca/root.pem"),
+        ("device", "run", "--ble"),
+        ("doctor",),
+    ],
+    ids=lambda command: command[0],
+)
+async def test_who_may_not_use_bluetooth_is_told_how_to_mend_it(tmp_path: Path, command: tuple[str, ...]) -> None:
+    async with VirtualRadio() as radio, simulated_bluez(radio) as bluez:
+        await bluez.deny()
+        Authority.create(tmp_path / "ca", dns_zones=["home.example"], ip_networks=[], now=1.7e9)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(tmp_path),
+            "DBUS_SYSTEM_BUS_ADDRESS": bluez.address,
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "oob.cli", *command, "--json"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            cwd=tmp_path,
+        )
+        out, err = await asyncio.wait_for(process.communicate(PASSCODE.digits.encode()), RUN_TIMEOUT)
+    assert process.returncode == 3
+    assert b"Traceback" not in err
+    assert b"usermod -aG bluetooth" in out

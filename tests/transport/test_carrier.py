@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from oob.errors import LinkError, LinkLost
-from oob.transport.carrier import Inbox, connection_lost, finish
+from oob.transport.carrier import Inbox, beside, connection_lost, finish
 
 
 async def test_an_inbox_is_bounded_and_fails_after_its_last_frame() -> None:
@@ -45,3 +45,34 @@ async def test_nothing_comes_after_the_end() -> None:
     assert await inbox.get() == b"before"
     with pytest.raises(LinkLost):
         await inbox.get()
+
+
+async def test_what_runs_beside_a_block_ends_with_it() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with beside(work()):
+        await began.wait()
+    assert ended.is_set()
+
+
+async def test_a_failure_beside_a_block_is_raised_at_its_end() -> None:
+    async def work() -> None:
+        raise LinkError("gone")
+
+    done = asyncio.Event()
+
+    async def block() -> None:
+        async with beside(work()):
+            await asyncio.sleep(0)
+            done.set()
+
+    with pytest.raises(LinkError, match="gone"):
+        await block()
+    assert done.is_set()
