@@ -6,7 +6,7 @@ Only org.bluez and the radio beneath are simulated (`oob.sim.bluez`): the device
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,9 +177,20 @@ async def test_a_visit_that_is_cancelled_at_any_moment_leaves_the_adapter_clean(
     ],
     ids=lambda command: command[0],
 )
-async def test_who_may_not_use_bluetooth_is_told_how_to_mend_it(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (lambda bluez: bluez.deny(), b"usermod -aG bluetooth"),
+        (lambda bluez: bluez.unplug(0), b"adapter"),
+        (lambda bluez: bluez.kill(), b"systemctl"),
+    ],
+    ids=["no permission", "no adapter", "no bluetoothd"],
+)
+async def test_who_cannot_use_bluetooth_is_told_how_to_mend_it(
+    tmp_path: Path, command: tuple[str, ...], trouble: Callable[[SimulatedBluez], Awaitable[None]], words: bytes
+) -> None:
     async with VirtualRadio() as radio, simulated_bluez(radio) as bluez:
-        await bluez.deny()
+        await trouble(bluez)
         Authority.create(tmp_path / "ca", dns_zones=["home.example"], ip_networks=[], now=1.7e9)
         environment = {
             **os.environ,
@@ -198,4 +209,4 @@ async def test_who_may_not_use_bluetooth_is_told_how_to_mend_it(tmp_path: Path, 
         out, err = await asyncio.wait_for(process.communicate(PASSCODE.digits.encode()), RUN_TIMEOUT)
     assert process.returncode == 3
     assert b"Traceback" not in err
-    assert b"usermod -aG bluetooth" in out
+    assert words in out
