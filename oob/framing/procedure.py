@@ -29,10 +29,15 @@ class TagType(Enum):
 class TagMemory(Protocol):
     """The NDEF message in a tag's memory, as each type of tag keeps it."""
 
-    capacity: int
-    """The longest NDEF message that fits, in bytes."""
-    is_writable: bool
-    """Whether the tag lets a message be written."""
+    @property
+    def capacity(self) -> int:
+        """The longest NDEF message that fits, in bytes."""
+        ...
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the tag lets a message be written."""
+        ...
 
     def read(self) -> Procedure[bytes]:
         """Return the NDEF message, b"" for none. PeerError for what no such tag answers."""

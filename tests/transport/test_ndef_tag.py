@@ -1,0 +1,62 @@
+"""The NDEF message of a tag, over a tag in memory that may fail."""
+
+import asyncio
+
+import pytest
+
+from oob.errors import LinkLost, LinkTimeout, PeerError
+from oob.framing.procedure import TagType
+from oob.framing.type4_card import StoredNdef, Type4Card
+from oob.sim.virtual_time import run
+from oob.transport.ndef_tag import open_tag
+from oob.transport.nfc import tag_lost
+
+
+class MemoryTag:
+    """A card without a radio. The field goes after `left` commands; each takes `latency` seconds."""
+
+    type = TagType.TYPE_4
+
+    def __init__(self, card: Type4Card, *, left: int = 1_000_000, latency: float = 0.0) -> None:
+        self.card, self.left, self.latency = card, left, latency
+        card.activate()
+
+    async def transceive(self, command: bytes) -> bytes:
+        await asyncio.sleep(self.latency)
+        if self.left == 0:
+            raise tag_lost()
+        self.left -= 1
+        return self.card.process(command)
+
+    async def close(self) -> None:
+        self.card.deactivate()
+
+
+async def test_store_read_and_lock() -> None:
+    tag = await open_tag(MemoryTag(Type4Card(StoredNdef(), capacity=300)))
+    assert (tag.type, tag.capacity, tag.is_writable) == (TagType.TYPE_4, 300, True)
+    await tag.store(b"message")
+    assert await tag.read() == b"message"
+    await tag.lock()
+    await tag.close()
+
+
+async def test_a_tag_that_keeps_something_else() -> None:
+    class Forgetful(StoredNdef):
+        def written(self, message: bytes) -> None:
+            self.message = message[:-1]
+
+    tag = await open_tag(MemoryTag(Type4Card(Forgetful())))
+    with pytest.raises(PeerError, match="did not keep"):
+        await tag.store(b"message")
+
+
+async def test_a_tag_that_goes_away() -> None:
+    for left in range(5):
+        with pytest.raises(LinkLost):
+            await (await open_tag(MemoryTag(Type4Card(StoredNdef(b"m")), left=left))).store(b"n")
+
+
+def test_a_tag_that_takes_its_time() -> None:
+    with pytest.raises(LinkTimeout, match="within 10 s"):
+        run(open_tag(MemoryTag(Type4Card(StoredNdef()), latency=3.0)))
