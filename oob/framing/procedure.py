@@ -55,7 +55,7 @@ class TagMemory(Protocol):
 def require_room(memory: TagMemory, message: bytes) -> None:
     """Raise UsageError for a tag that is read-only, or whose capacity the message exceeds."""
     if not memory.is_writable:
-        raise UsageError("the tag is read-only", step="tag", remedy="Take another one")
+        raise UsageError("the tag is read-only", step="tag", remedy="Use another tag")
     if excess := max(0, len(message) - memory.capacity):
         cause = f"a message of {len(message)} bytes, {excess} too many for this tag"
-        raise UsageError(cause, step="tag", remedy="Leave something out, or take a larger tag")
+        raise UsageError(cause, step="tag", remedy="Leave something out, or use a larger tag")

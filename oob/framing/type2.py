@@ -59,7 +59,7 @@ class _Pages:
         """Write a page of 4 bytes. PeerError where the tag refuses."""
         response = yield bytes((_WRITE, page)) + data
         if response != _ACK:
-            remedy = "It may be locked, or protected by a password: take another one"
+            remedy = "It may be locked, or protected by a password: use another tag"
             raise PeerError(f"the tag does not take its page {page}", step=_STEP, remedy=remedy)
         self.known[page] = data
 
@@ -96,7 +96,7 @@ class _Type2:
         """Read the capability container, and walk the TLVs (sections 2.2, 2.3 and 6.1)."""
         magic, version, size, access = yield from self._pages.get(_CC)
         if magic != 0xE1 or version >> 4 != 1:
-            remedy = "Take another one, or format it with an app"
+            remedy = "Use another tag, or format it with an app"
             raise UsageError("the tag is not formatted for NDEF", step=_STEP, remedy=remedy)
         if access >> 4:
             raise UsageError("the tag does not let everybody read it", step=_STEP)

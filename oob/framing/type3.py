@@ -50,7 +50,7 @@ class _Attributes:
     def decode(cls, block: bytes) -> "_Attributes":
         """Read the block. UsageError where it speaks of no NDEF, PeerError where it is damaged."""
         if block[0] >> 4 != 1:
-            remedy = "Take another one, or format it with an app"
+            remedy = "Use another tag, or format it with an app"
             raise UsageError("the tag is not formatted for NDEF", step=_STEP, remedy=remedy)
         if sum(block[:14]) != int.from_bytes(block[14:], "big"):
             raise PeerError("the tag's attribute block is damaged", step=_STEP)
@@ -135,7 +135,7 @@ def _update(blocks: Sequence[int], data: bytes) -> Procedure[None]:
     """Write these blocks (section 5.5)."""
     response = yield _UPDATE + _listed(blocks) + data
     if response != bytes(2):
-        remedy = "It may be locked: take another one"
+        remedy = "It may be locked: use another tag"
         raise PeerError(
             f"the tag does not take its block {blocks[0]} ({response[:2].hex()})", step=_STEP, remedy=remedy
         )

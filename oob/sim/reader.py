@@ -4,17 +4,13 @@ import asyncio
 from typing import Protocol
 
 from oob.framing.procedure import TagType
-from oob.transport.nfc import no_tag, tag_lost
+from oob.transport.nfc import Card, no_tag, tag_lost
 
 
-class Chip(Protocol):
-    """What can be put into the field: a tag's chip, as far as a reader notices it."""
+class Chip(Card, Protocol):
+    """What can be put into the field."""
 
     type: TagType
-
-    def process(self, command: bytes) -> bytes:
-        """Return the response to one command. LinkLost where the chip is out of the field."""
-        ...
 
 
 class SimulatedTag:
@@ -25,6 +21,7 @@ class SimulatedTag:
         self.is_gone = False
         self._chip = chip
         self._latency = latency
+        chip.activate()
 
     async def transceive(self, command: bytes) -> bytes:
         """Return the chip's response. Raises LinkLost."""
@@ -33,9 +30,15 @@ class SimulatedTag:
             raise tag_lost()
         return self._chip.process(command)
 
-    async def close(self) -> None:
-        """Let go of the tag."""
+    def leave(self) -> None:
+        """Take the chip out of this reader's hands. May be called twice."""
+        if not self.is_gone:
+            self._chip.deactivate()
         self.is_gone = True
+
+    async def close(self) -> None:
+        """Let go of the tag. May be called twice."""
+        self.leave()
 
 
 class SimulatedReader:
@@ -60,7 +63,7 @@ class SimulatedReader:
         if not self._chip.empty():
             self._chip.get_nowait()
         if self._tag is not None:
-            self._tag.is_gone = True
+            self._tag.leave()
 
     async def tap(self, timeout: float) -> SimulatedTag:
         """Return the tag that is in the field, or comes in time. Raises DeviceNotFound."""
@@ -76,4 +79,4 @@ class SimulatedReader:
     async def close(self) -> None:
         """Let go of the tag."""
         if self._tag is not None:
-            await self._tag.close()
+            self._tag.leave()

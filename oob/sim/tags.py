@@ -1,8 +1,10 @@
-"""Simulated tags: NTAG213, 215 and 216, and FeliCa Lite-S, which answer commands as their data sheets say."""
+"""Simulated tags: NTAG213, 215 and 216, and FeliCa Lite-S, which answer as their data sheets say; and a Type 4 tag."""
 
 from typing import Final
 
 from oob.framing.procedure import TagType
+from oob.framing.type4 import OK
+from oob.framing.type4_card import StoredNdef, Type4Card
 from oob.transport.nfc import tag_lost
 
 _ACK, _NAK = b"\x0a", b"\x00"
@@ -20,6 +22,12 @@ class SimulatedChip:
         self.commands = 0
         self.writes = 0
         """Pages or blocks that were written."""
+
+    def activate(self) -> None:
+        """Begin anew: a reader has selected the chip."""
+
+    def deactivate(self) -> None:
+        """End: the reader is gone."""
 
     def process(self, command: bytes) -> bytes:
         """Return the response. Raises LinkLost where the chip is out of the field."""
@@ -144,9 +152,37 @@ class SimulatedFelica(SimulatedChip):
         return _DONE
 
 
+class SimulatedType4(SimulatedChip):
+    """A Type 4 tag of 504 bytes, or any other card."""
+
+    type = TagType.TYPE_4
+    name = "Type 4"
+
+    def __init__(self, card: Type4Card | None = None) -> None:
+        super().__init__()
+        self._card = card or Type4Card(StoredNdef(), capacity=504)
+
+    def activate(self) -> None:
+        """Begin anew."""
+        self._card.activate()
+
+    def deactivate(self) -> None:
+        """End."""
+        self._card.deactivate()
+
+    def _answer(self, command: bytes) -> bytes:
+        response = self._card.process(command)
+        self.writes += command[1:2] == b"\xd6" and response == OK
+        return response
+
+
 def simulated_chip(name: str) -> SimulatedChip:
-    """Return a new "NTAG213", "NTAG215", "NTAG216" or "FeliCa Lite-S"."""
-    return SimulatedFelica() if name == SimulatedFelica.name else SimulatedNtag(name)
+    """Return a new chip: "NTAG213", "NTAG215", "NTAG216", "FeliCa Lite-S" or "Type 4"."""
+    others: dict[str, type[SimulatedFelica] | type[SimulatedType4]] = {
+        SimulatedFelica.name: SimulatedFelica,
+        SimulatedType4.name: SimulatedType4,
+    }
+    return others[name]() if name in others else SimulatedNtag(name)
 
 
 def _xor(data: bytes) -> bytes:
