@@ -129,7 +129,7 @@ def _judge(reader: Reader, root: Path, may_use: Callable[[Path], bool]) -> Findi
             check, f"{seen}, held by the kernel's {reader.driver}", f"{ban} && sudo modprobe -r {' '.join(modules)}"
         )
     if not may_use(reader.node):
-        return missing(check, f"{seen}, which this user may not open", _permission(reader, root))
+        return missing(check, f"{seen}, which this user may not open", permission(reader, root))
     if reader.driver == "usbfs":
         return warning(check, f"{seen}, in use by a program", f"sudo fuser -v {reader.node}")
     return ok(check, seen)
@@ -141,7 +141,8 @@ def rule_of(ids: tuple[str, str]) -> str:
     return f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", TAG+="uaccess"'
 
 
-def _permission(reader: Reader, root: Path) -> str:
+def permission(reader: Reader, root: Path = Path("/")) -> str:
+    """Return how this user gets leave to open a reader: by a rule for who sits here, and if it is there, by a group."""
     rules = text_of(root / UDEV)
     if not all(f'"{each}"' in rules for each in reader.ids):
         rule = f"echo '{rule_of(reader.ids)}' | sudo tee -a /{UDEV}"

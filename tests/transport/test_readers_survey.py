@@ -1,5 +1,6 @@
 """Which NFC readers are there, read from trees of files that stand for a machine. No reader was near."""
 
+import subprocess
 import sys
 import threading
 from importlib.metadata import PackageNotFoundError
@@ -173,6 +174,25 @@ def test_pcscd_that_lists_nothing(error: Exception, seen: str, mend: str, tmp_pa
     assert seen in finding.seen
     assert mend in finding.mend
     assert within(0.01, lambda: ["a reader"]) == ["a reader"]
+
+
+def test_the_rule_of_polkit_is_for_this_user_alone(tmp_path: Path) -> None:
+    def refuse() -> list[str]:
+        raise Refusal
+
+    (finding,) = survey_pcsc(start_pcscd(tmp_path, running=True), refuse)
+    shown = finding.mend.replace("sudo tee /etc/polkit-1/rules.d/oob-nfc.rules", "cat")
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", shown],
+        env={"USER": "pi", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == (
+        "polkit.addRule(function(action, subject) { if (action.id.indexOf('org.debian.pcsc-lite.') == 0 "
+        "&& subject.user == 'pi') return polkit.Result.YES; });\n"
+    )
 
 
 def test_pcscd_that_never_answers() -> None:
