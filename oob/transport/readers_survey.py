@@ -43,12 +43,16 @@ MODPROBE: Final = "etc/modprobe.d/oob-nfc.conf"
 _BY_PCSC: Final = ("072f", "2200")
 """The reader that PC/SC drives, too: whoever comes first has it."""
 _CCID: Final = "0b"
-"""The class of an interface on USB (CCID, revision 1.1, section 4)."""
+"""The class of an interface on USB, as the kernel writes it (LudovicRousseau/CCID, src/92_pcscd_ccid.rules)."""
+_ID: Final = 4
+"""Hexadecimal digits of a vendor or a product."""
 _NAME: Final = 40
 """Characters of the name that a device gives itself."""
 _NONE: Final = (
     "Plug one in. A PN532 on a serial port is not looked for: --reader tty:USB0:pn532. Or use PC/SC: --reader pcsc"
 )
+_PLUG_IN: Final = "Plug it in; oob doctor names what is there"
+_WIRING: Final = "Is the board set to HSU, and TX wired to RX? hardware/readers.md"
 _DENIED: Final = 0x8010006A
 """SCARD_W_SECURITY_VIOLATION: pcscd asked polkit, which said no (pcsc-lite, src/winscard_svc.c)."""
 _POLKIT: Final = (
@@ -108,9 +112,25 @@ def mend_for(reader: str = "", root: Path = Path("/")) -> str:
     only_pcsc = not any(readers_in(root)) and any(card_readers_in(root))
     if reader.startswith("pcsc") or (not reader and only_pcsc):
         return mend_of([survey_package("pyscard"), *survey_pcsc(root)])
-    kind = reader[:3] or "usb"
-    survey = {"usb": survey_usb, "tty": survey_serial}.get(kind)
-    return mend_of([survey_package("nfcpy"), *(survey(root) if survey else ())])
+    return mend_of([survey_package("nfcpy"), *_asked_for(root, *reader.split(":"))])
+
+
+def _asked_for(root: Path, kind: str, first: str = "", *rest: str) -> list[Finding]:
+    """Say what is wrong with a reader of nfcpy by its path: nothing is known of one over UDP or of Windows."""
+    if kind == "tty":
+        return [_silent_port(root / "dev", first)]
+    if kind == "usb" and len(first) == _ID:  # else usb:BUS:DEVICE, or any
+        ids = (first.lower(), *rest[:1])
+        named = [_judge(each, root, _may_use) for each in readers_in(root) if each.ids[: len(ids)] == ids]
+        return named or [missing("reader", "not plugged in", _PLUG_IN)]
+    return survey_usb(root) if kind in ("", "usb") else []
+
+
+def _silent_port(dev: Path, name: str) -> Finding:
+    port = next((each for each in (dev / f"tty{name}", dev / name) if name and each.exists()), None)
+    if port is None:
+        return missing("serial", "not there", _PLUG_IN)
+    return warning("serial", "silent", _WIRING) if _may_use(port) else _port(port, _may_use)
 
 
 def survey_usb(root: Path = Path("/"), may_use: Callable[[Path], bool] | None = None) -> list[Finding]:

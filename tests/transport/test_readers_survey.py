@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oob.transport import host_survey
+from oob.transport import host_survey, readers_survey
 from oob.transport.finding import Finding, State, missing, ok, warning
 from oob.transport.readers_survey import (
     READERS,
@@ -260,13 +260,34 @@ def test_without_pyscard_the_mend_is_to_install_it(tmp_path: Path) -> None:
     assert mend_for("", alone).endswith("pip install 'oob[pcsc]'"), "nothing that nfcpy would drive is there"
 
 
-def test_the_mend_follows_the_reader_that_was_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("reader", "mend"),
+    [
+        ("", "echo 'blacklist pn533_usb' | "),
+        ("usb", "echo 'blacklist pn533_usb' | "),
+        ("usb:001:007", "echo 'blacklist pn533_usb' | "),
+        ("usb:04E6", "echo 'blacklist pn533_usb' | "),
+        ("usb:04e6:5591", "echo 'blacklist pn533_usb' | "),
+        ("usb:054c:06c1", "Plug it in"),
+        ("usb:04e6:5593", "Plug it in"),
+        ("tty:USB0:pn532", "Is the board set to HSU, and TX wired to RX?"),
+        ("tty:nfc0:pn532", "Is the board set to HSU, and TX wired to RX?"),
+        ("tty:USB1:pn532", 'sudo usermod -aG dialout "$USER"'),
+        ("tty:USB2:pn532", "Plug it in"),
+        ("tty", "Plug it in"),
+        ("udp:127.0.0.1:54321", "oob doctor shows"),
+        ("pcsc:ACR", "sudo apt install pcscd"),
+    ],
+)
+def test_the_mend_is_for_the_reader_that_was_asked_for(
+    reader: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plug(tmp_path, "04e6", "5591", "pn533_usb")
     (tmp_path / "dev").mkdir()
-    assert "blacklist pn533_usb" in mend_for("", tmp_path)
-    assert "blacklist pn533_usb" in mend_for("usb", tmp_path)
-    assert mend_for("tty:USB0:pn532", tmp_path) == "oob doctor shows what is there"
-    assert mend_for("pcsc", tmp_path) == "sudo apt install pcscd && sudo systemctl start pcscd.socket"
+    for name in ("ttyUSB0", "ttyUSB1", "nfc0"):
+        (tmp_path / "dev" / name).touch()
+    monkeypatch.setattr(readers_survey, "_may_use", lambda node: node.name != "ttyUSB1")
+    assert mend_for(reader, tmp_path).startswith(mend)
 
 
 def test_pcsc_is_part_of_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
