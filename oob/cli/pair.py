@@ -11,6 +11,7 @@ from oob.cli.terminal import Terminal
 from oob.client import Carried, Comparison, Pairing, pair, parse_out_of_band
 from oob.client.page import visit
 from oob.errors import OobError, UsageError
+from oob.labels.scanning import MAX_FILE, load, scan
 from oob.storage import private_directory, read
 from oob.transport.socket import connect
 
@@ -23,6 +24,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int
     root = read_root(args.root)
     if args.compare:
         return _compare(args, terminal, root)
+    if args.qr is not None:
+        return _run(args, terminal, root, scan(terminal.read(MAX_FILE + 1) if args.qr == "-" else load(Path(args.qr))))
     text = terminal.ask(QUESTION)
     if not text:
         raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
