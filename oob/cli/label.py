@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import closing
 from pathlib import Path
+from shlex import quote
 
 from oob.cli.terminal import Terminal
 from oob.errors import UsageError
@@ -47,7 +48,7 @@ async def batch(args: argparse.Namespace, terminal: Terminal) -> int:
                 terminal.progress(Progress("batch", "made", f"{done} of {plan.count}"))
             await asyncio.sleep(0)  # here Ctrl-C takes effect
     terminal.say(f"Made {plan.count} devices with their labels in {args.out}; the table is {args.out / TABLE_FILE}.")
-    terminal.say(f"Run each with:  --model {args.model} --name '{plan.name}'{_printed(model)} --state DIRECTORY")
+    terminal.say(f"Run each with:  --model {args.model} --name {quote(plan.name)}{_printed(model)} --state DIRECTORY")
     terminal.say("The directories and labels hold what the devices are paired by: show them to nobody.")
     return 0
 

@@ -53,20 +53,19 @@ class Label:
     name: str = ""
     width: float = WIDTH
     font: Path | None = None
+    code: segno.QRCode = field(init=False, repr=False, compare=False)
+    """The smallest QR code that holds the text, with as much error correction as there is room for in it."""
 
     def __post_init__(self) -> None:
         """Check what a printer could not mend."""
+        code = segno.make_qr(self.bootstrap.to_text(), error="L", mode="alphanumeric")
+        object.__setattr__(self, "code", code)
         if not self.name.isprintable():
             raise UsageError("a name on a label is printable, and one line", step="label")
         least = MIN_MODULE * self.modules
         if self.width < least:
             cause = f"a code of {self.modules - 2 * QUIET} modules is not readable on {self.width:g} mm"
             raise UsageError(cause, step="label", remedy=f"Make it {least:.1f} mm or wider")
-
-    @property
-    def code(self) -> segno.QRCode:
-        """The QR code: the smallest version that holds the text, with as much error correction as has room in it."""
-        return segno.make_qr(self.bootstrap.to_text(), error="L", mode="alphanumeric")
 
     @property
     def modules(self) -> int:

@@ -42,8 +42,7 @@ class Face:
 
     def has(self, letter: str) -> bool:
         """Whether the font has the letter."""
-        font = self.at(_MEASURE)
-        return letter.isspace() or bytes(font.getmask(letter)) != bytes(font.getmask(_NOBODY))
+        return self._em(letter) is not None
 
     def require(self, text: str) -> None:
         """Raise UsageError unless the font has all letters of the text."""
@@ -54,8 +53,16 @@ class Face:
 
     def ems(self, text: str) -> float:
         """Return the width of the text in units of the size of its letters; a guess for letters it does not have."""
+        widths = ((letter, self._em(letter)) for letter in text)
+        return sum(_guess(letter) if width is None else width for letter, width in widths)
+
+    @lru_cache(maxsize=4096)  # noqa: B019  a face is a value, and there are few
+    def _em(self, letter: str) -> float | None:
+        """Return the width of a letter in units of its size, None if the font does not have it."""
         font = self.at(_MEASURE)
-        return sum(font.getlength(each) / _MEASURE if self.has(each) else _guess(each) for each in text)
+        if not letter.isspace() and bytes(font.getmask(letter)) == bytes(font.getmask(_NOBODY)):
+            return None
+        return font.getlength(letter) / _MEASURE
 
 
 def find_face(text: str, file: Path | None = None) -> Face:
