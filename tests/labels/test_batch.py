@@ -113,8 +113,11 @@ def test_an_interrupted_batch_goes_on(tmp_path: Path, cut: int) -> None:
     making.close()
     before = contents(tmp_path / "b")
     assert TABLE_FILE not in before
+    labels = [tmp_path / "b" / made.label for made in first]
+    written = [path.stat().st_ino for path in labels]
     batch = make(tmp_path / "b", plan)
     assert batch[:cut] == first
+    assert [path.stat().st_ino for path in labels] == written, "a label was drawn anew"
     after = contents(tmp_path / "b")
     assert {name: after[name] for name in before} == before, "nothing that was there was changed"
     assert [row["number"] for row in table(tmp_path / "b")] == ["0001", "0002", "0003"]

@@ -41,6 +41,13 @@ def test_formats(kind: str) -> None:
     assert scan(png(CODE, kind)) == SECRET
 
 
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "PCX", "TGA", "ICO"])
+def test_other_formats_are_not_even_tried(kind: str) -> None:
+    """Pillow reads most of them, EPS by starting another program."""
+    with pytest.raises(UsageError, match="no picture that can be read"):
+        scan(png(CODE, kind))
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_kinds_of_colours(mode: str) -> None:
     assert scan(png(CODE.convert(mode))) == SECRET
