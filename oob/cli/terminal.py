@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from typing import Any
 
@@ -60,7 +61,7 @@ class Terminal:
             _write(_printable(text))
 
     def show_code(self, lines: list[str]) -> None:
-        """Write a QR code of half blocks to stdout. Raises UsageError where there are no such characters.
+        """Write a QR code of half blocks to stdout. UsageError where there are no such characters, or not the width.
 
         A terminal gets it black on white, whatever its own colours are; a file as it is, for paper is white.
         """
@@ -71,6 +72,9 @@ class Terminal:
         except UnicodeEncodeError as error:
             remedy = "Draw it into a file (--out), or set PYTHONIOENCODING=utf-8"
             raise UsageError("this terminal cannot show a QR code", step="stdout", remedy=remedy) from error
+        if sys.stdout.isatty() and shutil.get_terminal_size().columns < len(lines[0]):
+            remedy = f"Make it {len(lines[0])} columns wide, or draw the code into a file (--out)"
+            raise UsageError("this terminal is too narrow for the QR code", step="stdout", remedy=remedy)
         for line in lines:
             _write(f"{_BLACK_ON_WHITE}{line}{_RESET}" if sys.stdout.isatty() else line)
 

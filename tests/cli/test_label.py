@@ -63,12 +63,24 @@ def test_a_terminal_shows_black_on_white(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
     lines = shell("label", stdin=SECRET.to_text()).out.splitlines()
     coloured = [line for line in lines if "\x1b" in line]
     assert len(coloured) == len(lines) - 1
     assert all(line.startswith("\x1b[38;5;16;48;5;231m") and line.endswith("\x1b[0m") for line in coloured)
     plain = [line.removeprefix("\x1b[38;5;16;48;5;231m").removesuffix("\x1b[0m") for line in coloured]
     assert scan(png(blocks(plain))) == SECRET
+
+
+def test_a_terminal_that_is_too_narrow(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken lines would be no code any more."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "44")
+    outcome = shell("label", stdin=STDIN)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Make it 45 columns wide" in outcome.err
+    monkeypatch.setenv("COLUMNS", "45")
+    assert shell("label", stdin=STDIN).code == 0
 
 
 def test_a_machine_gets_the_code_as_lines(shell: Shell) -> None:

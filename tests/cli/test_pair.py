@@ -11,7 +11,7 @@ from oob.pairing import Passcode
 from tests.cli.shell import Outcome, Shell, no_bluetooth
 from tests.e2e.family import free_port
 from tests.e2e.program import program
-from tests.labels.pictures import SECRET, modules, png
+from tests.labels.pictures import PINNED, SECRET, modules, png
 
 CODE = Passcode.from_number(1234567)
 
@@ -103,6 +103,13 @@ def test_pair_by_a_picture_of_something_else(shell: Shell, root: Path, tmp_path:
             assert outcome.error["kind"] in ("UsageError", "PeerError")
     missing = pair(shell, root, "--qr", tmp_path / "none.png")
     assert (missing.code, missing.error["remedy"]) == (1, "Check the path")
+
+
+def test_pair_by_a_code_that_carries_no_secret(shell: Shell, root: Path) -> None:
+    """It is said at once, and not after a search for the device."""
+    outcome = pair(shell, root, "--qr", "-", stdin=PINNED.to_text())
+    assert (outcome.code, outcome.error["cause"]) == (2, "this code carries no secret to pair by")
+    assert "passcode" in outcome.error["remedy"]
 
 
 @pytest.mark.parametrize("module", ["PIL", "zxingcpp"])
