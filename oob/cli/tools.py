@@ -55,6 +55,10 @@ def add_label(commands: "Commands") -> None:
     parser = commands.add_parser(
         "label",
         help="draw the label of a device, or make a batch of devices with their labels",
+        usage=(
+            "oob label [-h] [--out FILE] [--name TEXT] [--size MM] [--font FILE] [--json]\n"
+            "       oob label batch [-h] ..."
+        ),
         description=(
             "Draw the label of a device: its QR code, its passcode and its name. The text of the QR code is read from\n"
             "stdin; a second line may hold the passcode. Without --out the label is shown in the terminal."
@@ -72,7 +76,7 @@ def add_label(commands: "Commands") -> None:
     parser.add_argument("--name", metavar="TEXT", help="what stands below the code; default: the name in the code")
     _add_drawing(parser)
     parser.set_defaults(run="oob.cli.label.run")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    verbs = parser.add_subparsers(title="verbs", prog="oob label", metavar="VERB")
     batch = verbs.add_parser(
         "batch",
         help="make devices and their labels, for a production line",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_FILE: Final = 50 * 2**20
 """Bytes of a picture at most."""
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM")
 _INSTALL: Final = "Run: pip install 'oob[qr]'"
 _STEP: Final = "qr"
 
@@ -78,7 +78,7 @@ def _codes(data: bytes) -> set[str]:
     except Image.DecompressionBombError as error:  # so large that Pillow does not even open it
         raise _too_large() from error
     except Exception as error:  # a hostile picture makes decoders raise whatever they like
-        remedy = "Take PNG, JPEG, WebP, GIF, BMP or TIFF; or the text of the code"
+        remedy = "Take PNG, JPEG, WebP, GIF or BMP; or the text of the code"
         raise UsageError("it is no picture that can be read", step=_STEP, remedy=remedy) from error
 
 

@@ -36,6 +36,14 @@ def test_another_font_is_taken_for_its_letters(monkeypatch: pytest.MonkeyPatch) 
     assert find_face("aä") == Face("second.ttf")
 
 
+def test_a_font_of_the_users(tmp_path: Path) -> None:
+    """It is taken even where another one has more letters."""
+    (tmp_path / "font.ttf").write_bytes(ImageFont.load_default(10).font_bytes)  # type: ignore[union-attr]
+    face = find_face("a\U0010fffd", tmp_path / "font.ttf")
+    assert face == Face(str(tmp_path / "font.ttf"))
+    assert face.ems("a") == pytest.approx(Face().ems("a"), abs=0.02)
+
+
 def test_a_font_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "font.ttf").write_text("no font")
     for path in (tmp_path / "font.ttf", tmp_path / "none.ttf"):

@@ -36,14 +36,14 @@ def beside(*images: Image.Image) -> Image.Image:
     return whole
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM"])
 def test_formats(kind: str) -> None:
     assert scan(png(CODE, kind)) == SECRET
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PDF", "PCX", "TGA", "ICO"])
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "PCX", "TGA", "ICO", "TIFF"])
 def test_other_formats_are_not_even_tried(kind: str) -> None:
-    """Pillow reads most of them, EPS by starting another program."""
+    """Pillow reads most of them, EPS by starting another program; libtiff writes to stderr by itself."""
     with pytest.raises(UsageError, match="no picture that can be read"):
         scan(png(CODE, kind))
 
