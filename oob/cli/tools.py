@@ -1,9 +1,10 @@
-"""The commands that show and check: demo, tag, discover, doctor, conformance, sim."""
+"""The commands that show and check: demo, label, discover, doctor, conformance, sim."""
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, adapters, add_adapter, add_common, add_offer, add_reader, seconds
+from oob.cli.arguments import Raw, adapters, add_adapter, add_common, add_offer, millimetres, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -49,63 +50,67 @@ def add_demo(commands: "Commands") -> None:
     parser.set_defaults(run="oob.cli.demo.run")
 
 
-def add_tag(commands: "Commands") -> None:
-    """Add `oob tag`."""
-    parser = commands.add_parser("tag", help="read, write, erase or lock an NFC tag that tells about a device")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for verb, (text, description, example) in _TAG_VERBS.items():
-        each = verbs.add_parser(
-            verb, help=text, description=description, epilog=f"examples:\n{example}", formatter_class=Raw
-        )
-        add_reader(each)
-        each.add_argument(
-            "--timeout", type=seconds, default=30.0, metavar="S", help="how long a tag is waited for; default: 30"
-        )
-        if verb == "read":
-            each.add_argument(
-                "--show-secret", action="store_true", help="show the text of the QR code, with the secret"
-            )
-        else:
-            each.add_argument("--force", action="store_true", help="also if what is on it is not of this program")
-        if verb == "write":
-            each.add_argument("--url", default="", metavar="URL", help="for phones without an app: an https URL")
-            each.add_argument("--app", default="", metavar="PACKAGE", help="the app that Android opens")
-            each.add_argument("--lock", action="store_true", help="make it read-only, for ever")
-        if verb == "lock":
-            each.add_argument("--yes", action="store_true", help="it is meant: nobody can undo it")
-        each.add_argument("--json", action="store_true", help="one JSON object, for machines")
-        each.set_defaults(run=f"oob.cli.tag.{verb}")
+def add_label(commands: "Commands") -> None:
+    """Add `oob label`."""
+    parser = commands.add_parser(
+        "label",
+        help="draw the label of a device, or make a batch of devices with their labels",
+        usage=(
+            "oob label [-h] [--out FILE] [--name TEXT] [--size MM] [--font FILE] [--json]\n"
+            "       oob label batch [-h] ..."
+        ),
+        description=(
+            "Draw the label of a device: its QR code, its passcode and its name. The text of the QR code is read from\n"
+            "stdin; a second line may hold the passcode. Without --out the label is shown in the terminal."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob label <code.txt                         the QR code, in the terminal\n"
+            "  oob label --out lamp.svg <code.txt          or lamp.png, lamp.pdf; only you can read the file\n"
+            "  oob label --out lamp.pdf --name 'Kitchen lamp' --size 40 <code.txt\n"
+            "  oob label batch --count 100 --name 'Lab printer' --out batch-7"
+        ),
+        formatter_class=Raw,
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="draw it into this file: .svg, .png or .pdf")
+    parser.add_argument("--name", metavar="TEXT", help="what stands below the code; default: the name in the code")
+    _add_drawing(parser)
+    parser.set_defaults(run="oob.cli.label.run")
+    verbs = parser.add_subparsers(title="verbs", prog="oob label", metavar="VERB")
+    batch = verbs.add_parser(
+        "batch",
+        help="make devices and their labels, for a production line",
+        description=(
+            "Make new devices: the state of each, which belongs on the device, its label, and a table of them all.\n"
+            "No secret is in the table unless it is asked for. A batch that was interrupted goes on when the same is\n"
+            "asked for again; one that is complete is never overwritten."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob label batch --count 100 --name 'Lab printer' --out batch-7\n"
+            "  oob label batch --count 20 --name Lamp --model passcode --format pdf --size 40 --out batch-8\n"
+            "  oob label batch --count 5 --name Lamp --url-template 'https://example.com/d/{number}' --out batch-9\n"
+            "  oob device run --state batch-7/0001 --model secret --name 'Lab printer' --socket printer.sock"
+        ),
+        formatter_class=Raw,
+    )
+    batch.add_argument("--count", type=int, required=True, metavar="N", help="how many")
+    batch.add_argument("--name", required=True, help="of the product, at most 32 bytes; the devices are run under it")
+    batch.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new directory")
+    batch.add_argument("--format", choices=("svg", "png", "pdf"), default="svg", help="of the labels; default: svg")
+    models = ("secret", "passcode", "pinned")
+    batch.add_argument("--model", choices=models, default="secret", help="what they are paired by; default: secret")
+    batch.add_argument("--url-template", default="", metavar="URL", help="for the table, with {number} or {hash} in it")
+    batch.add_argument("--with-secrets", action="store_true", help="secrets in the table (and JSON), too")
+    _add_drawing(batch)
+    batch.set_defaults(run="oob.cli.label.batch")
 
 
-_TAG_VERBS = {
-    # help, description, examples
-    "read": (
-        "show what is on a tag",
-        "Show what is on a tag: as text, nothing is opened, and the secret is not shown unless that is asked for.",
-        "  oob tag read\n"
-        "  oob tag read --reader pcsc --json\n"
-        "  oob tag read --show-secret                  the text of its QR code, for: oob pair",
-    ),
-    "write": (
-        "write a device's bootstrap data to a tag",
-        "Write the text of a device's QR code (OOB:...), which is read from stdin, to a tag, and read it back.\n"
-        "Type 2 (NTAG213, 215, 216), Type 3 (FeliCa Lite-S) and Type 4 tags. Whoever reads or copies the tag has\n"
-        "the secret that is in it.",
-        "  oob tag write --url https://example.com/d/7Q4M <code.txt\n"
-        "  oob tag write --app com.example.lamp --lock <code.txt\n"
-        "  oob tag write --force --reader usb:072f:2200 <code.txt",
-    ),
-    "erase": (
-        "empty a tag",
-        "Empty a tag, so that it can be used for something else.",
-        "  oob tag erase\n  oob tag erase --force                       also if it is somebody else's",
-    ),
-    "lock": (
-        "make a tag read-only, for ever",
-        "Make a tag read-only, for ever: NTAG213, 215 and 216, FeliCa Lite-S, and Type 4 tags that let it be done.",
-        "  oob tag lock --yes",
-    ),
-}
+def _add_drawing(parser: argparse.ArgumentParser) -> None:
+    """Add how a label is drawn."""
+    parser.add_argument("--size", type=millimetres, default=30.0, metavar="MM", help="its width; default: 30")
+    parser.add_argument("--font", type=Path, metavar="FILE", help="for names that the usual fonts cannot write")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
 
 
 def add_discover(commands: "Commands") -> None:
