@@ -65,11 +65,12 @@ def readers_in(root: Path = Path("/")) -> Iterator[Reader]:
 
 def survey_readers(root: Path = Path("/"), *, may_use: Callable[[Path], bool] | None = None) -> list[Finding]:
     """Say which readers are there and usable; `may_use` says whether this user may open a node of /dev."""
-    found = [_judge(each, may_use or _may_use) for each in readers_in(root)]
+    found = [judge(each, may_use) for each in readers_in(root)]
     return [*(found or [warning("reader", "none that nfcpy knows is plugged in")]), *survey_pcsc(root)]
 
 
-def _judge(reader: Reader, may_use: Callable[[Path], bool]) -> Finding:
+def judge(reader: Reader, may_use: Callable[[Path], bool] | None = None) -> Finding:
+    """Say whether nfcpy can have a reader, and what keeps it from that."""
     vendor, product = reader.ids
     check, seen = f"reader {vendor}:{product}", reader.name
     modules = READERS[reader.ids][1]
@@ -78,7 +79,7 @@ def _judge(reader: Reader, may_use: Callable[[Path], bool]) -> Finding:
         return missing(
             check, f"{seen}, held by the kernel's {reader.driver}", f"{ban} && sudo modprobe -r {' '.join(modules)}"
         )
-    if not may_use(reader.node):
+    if not (may_use or _may_use)(reader.node):
         rule = f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", TAG+="uaccess"'
         mend = f"echo '{rule}' | sudo tee {_UDEV} && sudo udevadm control -R; then plug it in anew"
         return missing(check, f"{seen}, which this user may not open", mend)
