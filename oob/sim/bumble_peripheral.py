@@ -10,9 +10,9 @@ from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR, Address, HCI_LE_Set_Random_Address_Command
 
 from oob.errors import UsageError
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.carrier import connection_lost, finish
 from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
+from oob.transport.peripheral import Peripheral
 
 ADVERTISING_INTERVAL: Final = 20.0
 """Milliseconds between two simulated advertisements: the fastest that the Bluetooth Core allows."""
@@ -43,17 +43,19 @@ async def hang_up(
 
 
 class BumbleStack:
-    """A GattStack on a simulated bumble device. It goes on advertising while clients are connected.
+    """A Stack on a simulated bumble device. It goes on advertising while clients are connected.
 
     A new tag comes with a new address, once no client is connected.
     """
+
+    carrier = "ble"
 
     def __init__(self, device: Device, *, mtu: int = 517) -> None:
         self._device = device
         self._payload: bytes | None = None
         self._rotate = False  # the address is due to change
         self._turn = asyncio.Lock()  # bumble's commands to its controller, one after the other
-        self._peripheral: GattPeripheral | None = None
+        self._peripheral: Peripheral | None = None
         self._advertiser: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._tx: Characteristic[bytes] = Characteristic(
@@ -70,7 +72,7 @@ class BumbleStack:
         device.add_service(Service(SERVICE_UUID, [rx, self._tx]))
         device.on(Device.EVENT_CONNECTION, self._on_connection)
 
-    async def start(self, peripheral: GattPeripheral) -> None:
+    async def start(self, peripheral: Peripheral) -> None:
         """Serve, and report to `peripheral`."""
         self._peripheral = peripheral
         self._advertiser = asyncio.create_task(self._advertise_again())

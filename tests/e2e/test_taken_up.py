@@ -17,9 +17,9 @@ import pytest
 from oob.errors import LinkBusy, LinkError
 from oob.framing.gatt import MessageType, identify
 from oob.sim.virtual_time import run
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.carrier import Inbox, connection_lost, link_closed
 from oob.transport.link import FramedLink
+from oob.transport.peripheral import Peripheral
 
 HANDSHAKE, CHANNEL = MessageType.HANDSHAKE, MessageType.CHANNEL
 ROUNDS = 4
@@ -44,7 +44,9 @@ class Weather:
 
 
 class Ether:
-    """A GattStack, and the air between it and its phones."""
+    """A Stack, and the air between it and its phones."""
+
+    carrier = "ble"
 
     def __init__(self, weather: Weather, random: Random) -> None:
         self.weather, self.random = weather, random
@@ -54,7 +56,7 @@ class Ether:
         self._held: list[Callable[[], None]] = []
         self._flying: deque[Callable[[], None]] = deque()
 
-    async def start(self, peripheral: GattPeripheral) -> None:
+    async def start(self, peripheral: Peripheral) -> None:
         self.peripheral = peripheral
 
     async def advertise(self, tag: bytes | None) -> None: ...
@@ -187,7 +189,7 @@ class World:
     def __init__(self, weather: Weather, seed: int) -> None:
         self.random, self.weather = Random(seed), weather
         self.ether = Ether(weather, self.random)
-        self.peripheral = GattPeripheral(self.ether)
+        self.peripheral = Peripheral(self.ether)
         self.served: list[list[bytes]] = []
 
     async def serve(self) -> None:
