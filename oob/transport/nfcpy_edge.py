@@ -1,15 +1,13 @@
 """The edge to nfcpy: loads it when it is needed, and renames its errors."""
 
 import errno
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from oob.errors import LinkError, OobError, PeerError, UsageError
-from oob.transport.finding import State
 from oob.transport.nfc import tag_lost
-from oob.transport.readers_survey import judge, readers_in
+from oob.transport.readers_survey import survey_path
 
 _DOCTOR: Final = "run: oob doctor"
 AGAIN: Final = f"Unplug the reader and plug it in again, or {_DOCTOR}"
@@ -69,11 +67,7 @@ def load_nfcpy() -> Any:  # noqa: ANN401 - nfcpy has no types
     try:
         import nfc
     except ImportError:
-        raise UsageError("nfcpy is not installed", remedy="Run: pip install 'oob[nfc]'") from None
-    log = logging.getLogger("nfc")
-    if not log.handlers:
-        log.addHandler(logging.NullHandler())  # else it speaks on stderr of every reader that is not there
-        log.setLevel(logging.WARNING)  # below that it logs what is on a tag, which may be a secret
+        raise UsageError("NFC needs the package nfcpy", remedy="Run: pip install 'oob[nfc]'") from None
     return nfc
 
 
@@ -109,19 +103,15 @@ def failure_of(path: str, error: OSError) -> LinkError:
 
 def absent_or_unusable(path: str, error: OSError | None = None) -> LinkError:
     """Return the error for a reader that could not be opened, with what is in its way (`oob doctor` says the same)."""
-    _, _, ids = path.lower().partition(":")
-    found = [judge(each) for each in readers_in() if path.startswith("usb") and ":".join(each.ids).startswith(ids)]
-    for finding in found:
-        if finding.state is not State.OK:
-            return LinkError(finding.seen, step="reader", remedy=f"Run: {finding.mend}")
-    if error is not None:
-        return LinkError(f"{path} cannot be opened ({error.strerror})", step="reader", remedy=_hint(path, error))
-    if found:
-        return LinkError(f"{found[0].seen} does not answer", step="reader", remedy=AGAIN)
-    return ReaderAbsent(f"there is no NFC reader at {path}", step="reader", remedy=f"Plug one in, or {_DOCTOR}")
-
-
-def _hint(path: str, error: OSError) -> str:
-    if path.startswith("tty") and error.errno == errno.EACCES:
-        return "Run: sudo usermod -aG dialout USER, then log in again"
-    return f"End the program that uses it, or {_DOCTOR}"
+    findings = survey_path(path)
+    in_the_way = next((each for each in findings if each.mend), None)
+    if error and error.errno in (errno.EBUSY, errno.EADDRINUSE) and not path.startswith("usb"):
+        return LinkError(f"{path} is in use", step="reader", remedy="End the program that uses it")
+    if in_the_way is None and not findings and error is None:
+        return ReaderAbsent(f"there is no reader at {path}", step="reader", remedy=f"Check the path, or {_DOCTOR}")
+    if in_the_way is None:
+        told = error.strerror if error else f"{findings[0].seen} does not answer"
+        return LinkError(f"{path} cannot be opened ({told})", step="reader", remedy=AGAIN)
+    is_absent = in_the_way.check == "reader" or in_the_way.seen == "not there"
+    kind = ReaderAbsent if is_absent else LinkError
+    return kind(f"{path}: {in_the_way.seen}", step="reader", remedy=in_the_way.mend)

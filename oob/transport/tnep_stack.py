@@ -19,7 +19,7 @@ from oob.transport.carrier import connection_lost
 from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import Timing
 from oob.transport.nfc import Emulator
-from oob.transport.peripheral import Peripheral
+from oob.transport.peripheral import Clients, Peripheral
 
 SERVICE: Final = Service("urn:nfc:xsn:oob.invalid:pair", wait_int=8, extensions=7)
 """The pairing service. The reader waits 2 ms before it reads, about what a small device takes for a message."""
@@ -49,14 +49,14 @@ class TnepStack:
         self._tag = TnepTag(SERVICE)
         self._card = Type4Card(self)
         self._greeting: Sequence[Record] = ()
-        self._peripheral: Peripheral | None = None
+        self._clients: Clients | None = None
         self._is_offering = False
         self._peer: Hashable = None  # names the tap that goes on
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, peripheral: Peripheral) -> None:
-        """Be a tag from now on, and report to `peripheral`."""
-        self._peripheral = peripheral
+    async def start(self, clients: Clients) -> None:
+        """Be a tag from now on, and report to `clients`."""
+        self._clients = clients
         self._task = asyncio.create_task(self._emulate())
 
     async def advertise(self, tag: bytes | None) -> None:
@@ -65,7 +65,7 @@ class TnepStack:
 
     async def stop(self) -> None:
         """Be no tag any more, and let go of the front-end."""
-        self._peripheral = None
+        self._clients = None
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -96,13 +96,13 @@ class TnepStack:
     def begin(self) -> None:
         """A reader has selected the tag."""
         self.end()
-        if self._peripheral is None:
+        if self._clients is None:
             return
-        if not self._peripheral.is_engaged:
+        if not self._clients.is_engaged:
             self._greeting = self._greet()
         self._tag.begin([*self._greeting, SERVICE.to_record()] if self._is_offering else self._greeting[:1])
         self._peer = object()
-        self._peripheral.on_connect(self._peer)
+        self._clients.on_connect(self._peer)
 
     def content(self) -> bytes:
         """Return what is to be read now."""
@@ -111,16 +111,16 @@ class TnepStack:
     def written(self, message: bytes) -> None:
         """Take what the reader wrote."""
         event, records = self._tag.receive(message)
-        if self._peripheral is None or self._peer is None:
+        if self._clients is None or self._peer is None:
             return self._tag.refuse()
         match event:
             case Event.SELECTED:
-                self._peripheral.on_subscribe(self._peer, True)
+                self._clients.on_subscribe(self._peer, True)
             case Event.RECEIVED:
                 for record in records:
-                    self._peripheral.on_write(self._peer, record.payload, MAX_FRAME + ATT_HEADER)
+                    self._clients.on_write(self._peer, record.payload, MAX_FRAME + ATT_HEADER)
             case Event.DESELECTED:
-                self._peripheral.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
+                self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
 
     def lock(self) -> bool:
         """Refuse."""
@@ -129,8 +129,8 @@ class TnepStack:
     def end(self) -> None:
         """The reader is gone."""
         peer, self._peer = self._peer, None
-        if peer is not None and self._peripheral is not None:
-            self._peripheral.on_disconnect(peer)
+        if peer is not None and self._clients is not None:
+            self._clients.on_disconnect(peer)
 
 
 def nfc_listener(
