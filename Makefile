@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What the demo and the tests run on. Neither needs a reader; `pcsc` moreover must be compiled on Linux.
-EXTRAS := ble,qr,issuer,cli,sim
+EXTRAS := ble,nfc,qr,issuer,cli,sim
 # The interpreter for .venv, for example `make test PYTHON=/opt/python3.12/bin/python3`.
 PYTHON ?=
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.14 python3)

@@ -112,11 +112,15 @@ def mend_for(reader: str = "", root: Path = Path("/")) -> str:
     only_pcsc = not any(readers_in(root)) and any(card_readers_in(root))
     if reader.startswith("pcsc") or (not reader and only_pcsc):
         return mend_of([survey_package("pyscard"), *survey_pcsc(root)])
-    return mend_of([survey_package("nfcpy"), *_asked_for(root, *reader.split(":"))])
+    return mend_of([survey_package("nfcpy"), *survey_path(reader, root)])
+
+
+def survey_path(path: str, root: Path = Path("/")) -> list[Finding]:
+    """Say what is known of a reader by nfcpy's path, of all on USB for "usb"; nothing over UDP, and on Windows."""
+    return _asked_for(root, *path.split(":"))
 
 
 def _asked_for(root: Path, kind: str, first: str = "", *rest: str) -> list[Finding]:
-    """Say what is wrong with a reader of nfcpy by its path: nothing is known of one over UDP or of Windows."""
     if kind == "tty":
         return [_silent_port(root / "dev", first)]
     if kind == "usb" and len(first) == _ID:  # else usb:BUS:DEVICE, or any

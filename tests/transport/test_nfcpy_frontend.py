@@ -1,0 +1,129 @@
+"""A reader as nfcpy drives it: opened when it is needed, closed when it fails. What is opened here stands for one."""
+
+import errno
+from collections.abc import Callable
+from typing import NoReturn
+
+import nfc
+import nfc.clf
+import pytest
+from nfc.clf import RemoteTarget
+
+from oob.errors import LinkError, OobError, UsageError
+from oob.framing.procedure import TagType
+from oob.transport.nfcpy_edge import ReaderAbsent
+from oob.transport.nfcpy_frontend import Frontend
+
+
+class Driver:
+    vendor_name: str | None = "SONY"
+    product_name: str | None = "RC-S380"
+
+
+class StandIn:
+    """Stands for nfc.ContactlessFrontend; `events` are those of all that were made."""
+
+    events: list[str]
+    max_send_data_size = max_recv_data_size = 290
+    device = Driver()
+    does: Callable[[], object] = staticmethod(lambda: True)
+    senses: Callable[[RemoteTarget], RemoteTarget | None] = staticmethod(lambda _: None)
+
+    def open(self, path: str) -> object:
+        self.events.append(f"open {path}")
+        return self.does()
+
+    def close(self) -> None:
+        self.events.append("close")
+        raise OSError(errno.ENODEV, "unplugged")
+
+    def sense(self, *targets: RemoteTarget) -> RemoteTarget | None:
+        self.events.append(f"sense {' '.join(target.brty for target in targets)}".strip())
+        return self.senses(targets[0]) if targets else None
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
+    """The stand-in that every front-end of this test opens."""
+    kind = type("Made", (StandIn,), {"events": []})
+    monkeypatch.setattr(nfc, "ContactlessFrontend", kind)
+    return kind
+
+
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    def call(*_: object) -> NoReturn:
+        raise error
+
+    return call
+
+
+def test_it_is_opened_when_it_is_needed_and_kept(made: type[StandIn]) -> None:
+    frontend = Frontend("usb")
+    frontend.mute()
+    frontend.close()
+    assert not made.events
+    assert frontend.sense("106A") is None
+    assert frontend.sense("212F") is None
+    frontend.mute()
+    frontend.close()
+    frontend.close()
+    assert made.events == ["open usb", "sense 106A", "sense 212F", "sense", "close"]
+    assert frontend.name == "SONY RC-S380"
+
+
+def test_a_tag_that_is_found(made: type[StandIn]) -> None:
+    made.senses = staticmethod(
+        lambda _: RemoteTarget("106A", sens_res=bytearray(2), sel_res=bytearray(1), sdd_res=bytearray(4))
+    )
+    connection = Frontend("usb").sense("106A")
+    assert connection is not None
+    assert connection.type is TagType.TYPE_2
+
+
+@pytest.mark.parametrize(
+    "raised", [nfc.clf.UnsupportedTargetError("no"), ValueError("unsupported bitrate"), IndexError(), AssertionError()]
+)
+def test_what_answers_and_is_no_tag(made: type[StandIn], raised: Exception) -> None:
+    made.senses = staticmethod(raising(raised))
+    frontend = Frontend("usb")
+    assert frontend.sense("106A") is None
+    assert "close" not in made.events
+
+
+def test_a_reader_that_was_unplugged_is_opened_anew(made: type[StandIn]) -> None:
+    made.senses = staticmethod(raising(OSError(errno.ENODEV, "No such device")))
+    frontend = Frontend("usb")
+    for _ in range(2):
+        with pytest.raises(ReaderAbsent, match="No such device"):
+            frontend.sense("106A")
+    assert made.events == ["open usb", "sense 106A", "close"] * 2
+
+
+@pytest.mark.parametrize(
+    ("does", "expected"),
+    [
+        (lambda: False, ReaderAbsent),
+        (raising(OSError(errno.ENODEV, "No such device")), ReaderAbsent),
+        (raising(OSError(errno.EBUSY, "busy")), LinkError),
+        (raising(ModuleNotFoundError("nfc.clf.pn999")), UsageError),
+        (raising(RuntimeError("usb1.USBErrorNotSupported")), LinkError),
+        (raising(AssertionError()), LinkError),
+    ],
+)
+def test_a_reader_that_cannot_be_opened(
+    made: type[StandIn], does: Callable[[], object], expected: type[OobError]
+) -> None:
+    made.does = staticmethod(does)
+    with pytest.raises(OobError) as caught:
+        Frontend("tty:USB0:pn999").sense("106A")
+    assert type(caught.value) is expected
+    assert caught.value.remedy
+
+
+def test_a_reader_without_names_is_called_by_its_path(made: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Driver, "vendor_name", None)
+    monkeypatch.setattr(Driver, "product_name", "")
+    frontend = Frontend("usb")
+    frontend.sense("106A")
+    assert frontend.name == "usb"
+    assert made.events
