@@ -43,6 +43,8 @@ class Bed:
     """pcscd, which runs inside the block, with a reader that has an empty slot."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        """For files of the test, too; it goes with the bed."""
         self._config, self._log = directory / "readers", directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
