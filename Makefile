@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What the demo and the tests run on. `pcsc` is for the tests alone: on Linux it must be compiled, and where that cannot be
 # done they skip what needs it.
-EXTRAS := ble,issuer,cli,sim
+EXTRAS := ble,qr,issuer,cli,sim
 NO_PYSCARD = "No pyscard, see $(VENV)/pyscard.log: the tests of PC/SC will be skipped. To run them: apt-get install" \
-  "gcc swig libpcsclite-dev python3-dev pcscd vsmartcard-vpcd, then make clean"
+  "gcc libpcsclite-dev python3-dev pcscd vsmartcard-vpcd, then make clean"
 # The interpreter for .venv, for example `make test PYTHON=/opt/python3.12/bin/python3`.
 PYTHON ?=
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.14 python3)

@@ -26,6 +26,9 @@ ROOMS = {
     "nfc": ("transport",),
     "smartcard": ("transport",),
     "bumble": ("sim",),
+    "segno": ("labels",),
+    "PIL": ("labels",),
+    "zxingcpp": ("labels",),
     "starlette": ("issuance", "device"),
     "sqlalchemy": ("issuance",),
     "rich": ("cli",),
@@ -64,6 +67,7 @@ TESTED_ELSEWHERE = {
     "sim/controller.py": "tested where something advertises by it: tests/sim/bluez/test_advertising_manager.py",
     "framing/procedure.py": "names, which tests/framing/test_type2.py and its siblings go by",
     "transport/nfc.py": "names, which the readers' tests go by: tests/transport/test_nfcpy_reader.py",
+    "transport/frame_stream.py": "what a socket and TCP share: tests/transport/test_socket.py, test_tcp.py",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",
 }
 

@@ -51,6 +51,14 @@ def seconds(text: str) -> float:
     raise argparse.ArgumentTypeError("seconds, above 0 and at most 3600")
 
 
+def millimetres(text: str) -> float:
+    """Parse millimetres, 5 to 300."""
+    with suppress(ValueError):
+        if 5 <= float(text) <= 300:
+            return float(text)
+    raise argparse.ArgumentTypeError("millimetres, 5 to 300")
+
+
 def adapters(text: str) -> int:
     """Parse a number of adapters, 1 to 16."""
     with suppress(ValueError):

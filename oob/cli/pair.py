@@ -11,6 +11,8 @@ from oob.cli.terminal import Terminal
 from oob.client import Carried, Comparison, Pairing, pair, parse_out_of_band
 from oob.client.page import visit
 from oob.errors import OobError, UsageError
+from oob.labels.scanning import MAX_FILE, load, scan
+from oob.pairing import Bootstrap
 from oob.storage import private_directory, read
 from oob.transport.socket import connect
 
@@ -23,10 +25,21 @@ def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int
     root = read_root(args.root)
     if args.compare:
         return _compare(args, terminal, root)
+    if args.qr is not None:
+        return _run(args, terminal, root, _scanned(args.qr, terminal))
     text = terminal.ask(QUESTION)
     if not text:
         raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
     return _run(args, terminal, root, parse_out_of_band(text))
+
+
+def _scanned(image: str, terminal: Terminal) -> Bootstrap:
+    """Return what a picture or text says, from stdin if it is "-". UsageError already here if it is of no use."""
+    carried = scan(terminal.read(MAX_FILE + 1) if image == "-" else load(Path(image)))
+    if carried.secret is None:
+        remedy = "Type the passcode that stands beside it, if there is one"
+        raise UsageError("this code carries no secret to pair by", step="qr", remedy=remedy)
+    return carried
 
 
 async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:

@@ -21,6 +21,8 @@ def add_pair(commands: "Commands") -> None:
             "      over Bluetooth LE; asks for the passcode that the device shows\n"
             "  oob pair --socket device.sock --issuer URL --root root.pem --name 'kitchen lamp' <code.txt\n"
             "      a device on this machine (oob device run); the passcode comes from a file\n"
+            "  oob pair --qr label.jpg --issuer URL --root root.pem\n"
+            "      the picture of a label, for example one that a phone took\n"
             "  oob pair --compare --socket device.sock --issuer URL --root root.pem\n"
             "      both screens show a number; say whether it is the same"
         ),
@@ -34,7 +36,11 @@ def add_pair(commands: "Commands") -> None:
     )
     parser.add_argument("--address", metavar="ADDR", help="pair with this Bluetooth LE address")
     add_adapter(parser)
-    parser.add_argument("--compare", action="store_true", help="compare a number on both screens instead of a passcode")
+    carried = parser.add_mutually_exclusive_group()
+    text = "compare a number on both screens instead of a passcode"
+    carried.add_argument("--compare", action="store_true", help=text)
+    text = "read the QR code in this picture, or its text in this file, instead of a passcode; - is stdin"
+    carried.add_argument("--qr", metavar="IMAGE", help=text)
     parser.add_argument("--name", action="append", default=[], metavar="LABEL", help="wish for this name (repeatable)")
     parser.add_argument("--timeout", type=seconds, default=20.0, metavar="S", help="for finding the device; default 20")
     add_common(parser, part="client")

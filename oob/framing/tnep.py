@@ -123,7 +123,7 @@ NOTHING_NEW: Final = Record(Tnf.EMPTY)
 
 
 def select(service: Service) -> Poll[None]:
-    """Select the service. Raises PeerError where the tag refuses, LinkLost where it stays busy."""
+    """Select the service. Raises LinkLost where the tag refuses or stays busy, PeerError for what is no answer."""
     yield from _exchange(service, [_selection(service.name)])
 
 
@@ -155,10 +155,12 @@ def _exchange(service: Service, records: Sequence[Record]) -> Poll[tuple[Record,
 
 
 def _answered(records: tuple[Record, ...]) -> tuple[Record, ...]:
-    """Return what stands beside the status. PeerError for a status other than success."""
+    """Return what stands beside the status. LinkLost where the tag is not in the exchange any more, else PeerError."""
     status = only(records, Tnf.WELL_KNOWN, _STATUS)
     if status is None or len(status.payload) != 1:
         raise PeerError("a TNEP answer without a status", step=_STEP)
+    if status.payload[0] == PROTOCOL_ERROR:
+        raise LinkLost("the tag has ended the exchange", step=_STEP, remedy="Begin anew")
     if status.payload[0] != SUCCESS:
         raise PeerError(f"the tag answers with the TNEP status {status.payload[0]}", step=_STEP)
     return tuple(each for each in records if each is not status)
@@ -203,6 +205,10 @@ class TnepTag:
         self._selected = self._failed = False
         self._queue, self._offered, self._left = [], 0, 0
 
+    def refuse(self) -> None:
+        """End the exchange: what was written is answered by a protocol error."""
+        self._selected, self._failed = False, True
+
     def send(self, record: Record) -> None:
         """Put a record into the answer that is awaited, or into the next."""
         self._queue.append(record)
@@ -222,7 +228,7 @@ class TnepTag:
         if selection is not None:
             return self._select(selection.payload), ()
         if not self._selected:
-            self._failed = True
+            self.refuse()
             return Event.NOTHING, ()
         return Event.RECEIVED, tuple(each for each in records if each.tnf is not Tnf.EMPTY)
 

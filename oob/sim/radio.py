@@ -23,16 +23,16 @@ from oob.sim.air import IMMEDIATE, Air, LinkModel
 from oob.sim.bleak_backend import SimulatedClient, SimulatedScanner
 from oob.sim.bumble_peripheral import BumbleStack, hang_up
 from oob.sim.controller import SimulatedController
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.carrier import finish
 from oob.transport.link import Timing
+from oob.transport.peripheral import Peripheral
 
 # Bumble logs every packet that it finds odd, also those of a lost connection. To see that, add a handler to "bumble".
 logging.getLogger("bumble").addHandler(logging.NullHandler())
 logging.getLogger("bumble").propagate = False
 
 
-class SimulatedPeripheral(GattPeripheral):
+class SimulatedPeripheral(Peripheral):
     """A simulated device: a listener with an `address`, and everything that can happen to it."""
 
     def __init__(self, radio: "VirtualRadio", device: Device, stack: BumbleStack, timing: Timing | None) -> None:

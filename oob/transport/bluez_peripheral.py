@@ -22,12 +22,12 @@ from typing import Final
 
 from oob.errors import LinkError
 from oob.progress import Progress, Report, silent
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_application import advertisement
 from oob.transport.bluez_bus import require_dbus
 from oob.transport.bluez_session import Session
 from oob.transport.carrier import connection_lost, finish
 from oob.transport.link import Timing
+from oob.transport.peripheral import Clients, Peripheral
 
 RETRY: Final = 1.0
 """Seconds until the next try to come back, if nothing shows before that it may succeed."""
@@ -35,23 +35,21 @@ MAX_RETRY: Final = 30.0
 """The longest such wait; it doubles from try to try."""
 
 
-def bluez_listener(
-    adapter: str | None = None, timing: Timing | None = None, *, report: Report = silent
-) -> GattPeripheral:
+def bluez_listener(adapter: str | None = None, timing: Timing | None = None, *, report: Report = silent) -> Peripheral:
     """Return a Listener on a Bluetooth adapter, such as "hci0" or its address; None: the first that will do.
 
     `report` hears when Bluetooth goes, and when the device is reachable again. Raises UsageError on another system
     than Linux, and where dbus_fast is not installed.
     """
     require_dbus()
-    return GattPeripheral(BlueZStack(adapter, report=report), timing=timing)
+    return Peripheral(BlueZStack(adapter, report=report), timing=timing)
 
 
 class _Clients:
     """The devices that wrote to RX and have been connected ever since."""
 
-    def __init__(self, peripheral: GattPeripheral) -> None:
-        self._peripheral = peripheral
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
         self._known: set[str] = set()
         self._leaving: set[str] = set()  # what they write does not count any more
         self._subscribed = False
@@ -65,22 +63,22 @@ class _Clients:
             return
         if device not in self._known:
             self._known.add(device)
-            self._peripheral.on_connect(device)
-            self._peripheral.on_subscribe(device, self._subscribed)
-        self._peripheral.on_write(device, value, mtu)
+            self._clients.on_connect(device)
+            self._clients.on_subscribe(device, self._subscribed)
+        self._clients.on_write(device, value, mtu)
 
     def on_subscribe(self, enabled: bool) -> None:
         """Somebody subscribed, or nobody is left that does."""
         self._subscribed = enabled
         for device in list(self._known):
-            self._peripheral.on_subscribe(device, enabled)
+            self._clients.on_subscribe(device, enabled)
 
     def on_gone(self, device: str) -> None:
         """A device, client or not, has disconnected."""
         if device in self._known | self._leaving:
             self._known.discard(device)
             self._leaving.discard(device)
-            self._peripheral.on_disconnect(device)
+            self._clients.on_disconnect(device)
 
     def leave(self, device: str) -> None:
         """Ignore what a client still writes while it is being disconnected."""
@@ -106,12 +104,14 @@ class _Clients:
 
 
 class BlueZStack:
-    """A GattStack on BlueZ.
+    """A Stack on BlueZ.
 
     It outlives BlueZ: when bluetoothd restarts, the adapter goes and comes back or the connection to D-Bus breaks, the
     clients are lost, and everything is registered anew as soon as that can be done. The connection to D-Bus is no
     exception, since a device that has to be started again by hand is of no use, and one rule for all is simpler.
     """
+
+    carrier = "ble"
 
     def __init__(self, adapter: str | None = None, *, retry: float = RETRY, report: Report = silent) -> None:
         self._adapter = adapter
@@ -123,9 +123,9 @@ class BlueZStack:
         self._keeper: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()  # one change of the advertisement after the other
 
-    async def start(self, peripheral: GattPeripheral) -> None:
-        """Serve, and report to `peripheral`. Raises LinkError, which names the cause and what mends it."""
-        self._clients = _Clients(peripheral)
+    async def start(self, clients: Clients) -> None:
+        """Serve, and report to `clients`. Raises LinkError, which names the cause and what mends it."""
+        self._clients = _Clients(clients)
         self._tag = None
         session = Session(self._adapter, self._clients)
         try:

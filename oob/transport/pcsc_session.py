@@ -3,6 +3,7 @@
 pyscard's higher layers watch readers and cards in threads that are hard to end; its bare functions do not.
 """
 
+import sys
 from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
@@ -23,10 +24,8 @@ def load_scard() -> ModuleType:
     try:
         from smartcard import scard
     except ImportError:
-        remedy = (
-            "Run: pip install 'oob[pcsc]'; Linux compiles it, which takes: sudo apt install gcc swig libpcsclite-dev"
-            " python3-dev"
-        )
+        compiler = "sudo apt install gcc libpcsclite-dev python3-dev && " if sys.platform == "linux" else ""
+        remedy = f"Run: {compiler}pip install 'oob[pcsc]'"
         raise UsageError("PC/SC needs the package pyscard", remedy=remedy) from None
     module: ModuleType = scard
     return module

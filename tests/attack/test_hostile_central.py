@@ -17,8 +17,8 @@ from oob.device import Device
 from oob.framing.gatt import MAX_INDEX, MessageType, control, fragment, identify, is_start, nak, resume
 from oob.progress import Progress
 from oob.sim.virtual_time import run
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.carrier import beside
+from oob.transport.peripheral import Clients, Peripheral
 from tests.e2e.stage import NoPage
 from tests.exchange import ephemeral, identity
 
@@ -98,14 +98,16 @@ LIARS: list[Liar] = [
 
 
 class Stack:
-    """A GattStack that writes down what "honest" is told, and hangs up when it is asked to."""
+    """A Stack that writes down what "honest" is told, and hangs up when it is asked to."""
+
+    carrier = "ble"
 
     def __init__(self) -> None:
         self.told: list[bytes] = []
-        self.peripheral: GattPeripheral | None = None
+        self.clients: Clients | None = None
 
-    async def start(self, peripheral: GattPeripheral) -> None:
-        self.peripheral = peripheral
+    async def start(self, clients: Clients) -> None:
+        self.clients = clients
 
     async def stop(self) -> None:
         pass
@@ -118,8 +120,8 @@ class Stack:
             self.told.append(value)
 
     async def disconnect(self, peer: Hashable) -> None:
-        assert self.peripheral is not None
-        self.peripheral.on_disconnect(peer)
+        assert self.clients is not None
+        self.clients.on_disconnect(peer)
 
 
 def message_1(device: Device) -> bytes:
@@ -128,7 +130,7 @@ def message_1(device: Device) -> bytes:
     return InitiatorExchange(session, model, None).start(ephemeral(), b"\x00")
 
 
-async def attack(peripheral: GattPeripheral, frames: Iterator[bytes], pace: float, subscribes: bool) -> None:
+async def attack(peripheral: Peripheral, frames: Iterator[bytes], pace: float, subscribes: bool) -> None:
     """Write, and come again when the device hangs up: whoever is there first is served (docs/threat-model.md)."""
     for frame in frames:
         if "liar" not in peripheral._connections:
@@ -140,7 +142,7 @@ async def attack(peripheral: GattPeripheral, frames: Iterator[bytes], pace: floa
     await asyncio.Event().wait()
 
 
-async def is_served(peripheral: GattPeripheral, stack: Stack, message: bytes) -> bool:
+async def is_served(peripheral: Peripheral, stack: Stack, message: bytes) -> bool:
     """Try as an honest client does; return whether message_2 begins, rather than BUSY or nothing."""
     stack.told.clear()
     peripheral.on_connect("honest")
@@ -161,7 +163,7 @@ def test_the_device_keeps_its_memory_and_its_time(liar: Liar, subscribes: bool, 
     async def main() -> float:
         loop, stack = asyncio.get_running_loop(), Stack()
         device = Device("Lamp", tmp_path, NoPage(), clock=loop.time, report=reports.append)
-        peripheral = GattPeripheral(stack)
+        peripheral = Peripheral(stack)
         await peripheral.start()
         async with beside(device.serve(peripheral)), beside(attack(peripheral, liar(Random(3)), 0.004, subscribes)):
             await asyncio.sleep(1)

@@ -9,10 +9,10 @@ import pytest
 from oob.device import Device
 from oob.framing.gatt import MessageType, control, fragment, identify, resume
 from oob.sim.virtual_time import run
-from oob.transport.ble_peripheral import GattPeripheral
+from oob.transport.peripheral import Peripheral
 from tests.e2e.stage import NoPage
 from tests.exchange import Run
-from tests.transport.test_ble_peripheral import Notes, said
+from tests.transport.test_peripheral import Notes, said
 
 HANDSHAKE = MessageType.HANDSHAKE
 PATIENCE = 9.9
@@ -22,7 +22,7 @@ PATIENCE = 9.9
 class Holder:
     """A client that does everything as late as it can, and writes nothing that is wrong until the end."""
 
-    def __init__(self, peripheral: GattPeripheral) -> None:
+    def __init__(self, peripheral: Peripheral) -> None:
         self.message = Run.of("passcode").message_1()
         self._peripheral = peripheral
         self._name = 0
@@ -64,7 +64,7 @@ class Holder:
 def test_one_client_keeps_others_out_for_two_minutes_at_most(tmp_path: Path, away: float) -> None:
     async def main() -> None:
         loop, stack = asyncio.get_running_loop(), Notes()
-        peripheral = GattPeripheral(stack)
+        peripheral = Peripheral(stack)
         await peripheral.start()
         device = Device("Lamp", tmp_path, NoPage(), clock=loop.time, random=Random(1).randbytes)
         serving = asyncio.create_task(device.serve(peripheral))
@@ -91,7 +91,7 @@ def test_who_takes_a_lost_conversation_away_gains_no_more_than_any_stranger(tmp_
 
     async def main() -> None:
         loop, stack, steps = asyncio.get_running_loop(), Notes(), []
-        peripheral = GattPeripheral(stack)
+        peripheral = Peripheral(stack)
         await peripheral.start()
         report = lambda progress: steps.append(progress.step)  # noqa: E731
         device = Device("Lamp", tmp_path, NoPage(), clock=loop.time, random=Random(1).randbytes, report=report)

@@ -118,7 +118,7 @@ def test_a_tag_that_stays_busy_is_lost() -> None:
     [
         b"\xff",
         encode([HELLO]),
-        encode([Record(Tnf.WELL_KNOWN, b"Te", b"\x01")]),
+        encode([Record(Tnf.WELL_KNOWN, b"Te", b"\x02")]),
         encode([Record(Tnf.WELL_KNOWN, b"Te", b"\x80"), HELLO]),
         encode([Record(Tnf.WELL_KNOWN, b"Te")]),
         encode([Record(Tnf.WELL_KNOWN, b"Te", b"\x00"), Record(Tnf.WELL_KNOWN, b"Te", b"\x00")]),
@@ -136,7 +136,7 @@ def test_an_answer_that_is_none(answer: bytes) -> None:
 def test_another_service_deselects_and_messages_before_selection_are_refused() -> None:
     tag = begun()
     assert tag.receive(encode([HELLO])) == (Event.NOTHING, ())
-    with pytest.raises(PeerError, match="status 1"):
+    with pytest.raises(LinkLost, match="ended"):
         run(tag, exchange(SERVICE, [HELLO]))
     run(tag, select(SERVICE))
     assert tag.receive(encode([Record(Tnf.WELL_KNOWN, b"Ts", b"\x13urn:nfc:sn:handover")]))[0] is Event.DESELECTED

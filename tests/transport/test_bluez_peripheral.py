@@ -15,7 +15,6 @@ from oob.errors import LinkError, LinkTimeout, UsageError
 from oob.framing.gatt import MessageType, fragment, identify, resume
 from oob.progress import Progress
 from oob.transport import bluez_bus
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_adapter import ADAPTER, ADVERTISING_MANAGER, GATT_MANAGER
 from oob.transport.bluez_application import RX, SERVICE, TX
 from oob.transport.bluez_bus import OBJECT_MANAGER, PROPERTIES
@@ -23,6 +22,7 @@ from oob.transport.bluez_peripheral import BlueZStack, bluez_listener
 from oob.transport.bluez_session import Session
 from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TX_UUID
 from oob.transport.link import Timing
+from oob.transport.peripheral import Peripheral
 from tests.transport.bluez_stand_in import DEVICE, HCI0, HEADSET, PATIENCE, PHONE, TABLET, StandIn, adapter, stand_in
 from tests.transport.dbus_daemon import activatable, dbus_daemon
 
@@ -33,8 +33,8 @@ FOR_EVER = 3600.0
 """What comes back within a test is noticed; nobody waits for the next try."""
 
 
-class Notes(GattPeripheral):
-    """A GattPeripheral that writes down what the stack tells it, and does nothing."""
+class Notes(Peripheral):
+    """A Peripheral that writes down what the stack tells it, and does nothing."""
 
     def __init__(self, stack: BlueZStack) -> None:
         super().__init__(stack)

@@ -19,9 +19,9 @@ from bleak.backends.scanner import AdvertisementData
 from oob.errors import LinkError
 from oob.framing.gatt import MessageType
 from oob.transport.ble_central import connect
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.bluez_bus import OBJECT_MANAGER, Bus
 from oob.transport.bluez_peripheral import bluez_listener
+from oob.transport.peripheral import Peripheral
 from tests.transport.dbus_daemon import dbus_daemon
 
 PATIENCE = 20.0
@@ -67,7 +67,7 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[GattPeripheral]:
+async def listening() -> AsyncIterator[Peripheral]:
     await until_ready()
     listener = bluez_listener("hci1")
     await listener.start()
@@ -94,7 +94,7 @@ async def discovered() -> BLEDevice:
     return found
 
 
-async def exchange(listener: GattPeripheral) -> None:
+async def exchange(listener: Peripheral) -> None:
     """Send a message both ways. Once for each BlueZoo: it cannot connect twice, and does not hang up for a device."""
     await until_ready()
     client = await connect(await discovered())

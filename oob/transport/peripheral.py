@@ -1,7 +1,7 @@
-"""The device side of Bluetooth LE, independent of the Bluetooth stack.
+"""The device side of a radio, Bluetooth LE or NFC, independent of its stack.
 
-An adapter (`GattStack`) advertises, serves the two characteristics and calls the four `on_` methods. One client is
-active at a time: the first that writes. Others are told that the device is busy, whenever they begin a message.
+An adapter (`Stack`) advertises, carries frames to and fro, and calls the four `on_` methods. One client is active at a
+time: the first that writes. Others are told that the device is busy, whenever they begin a message.
 
 A conversation outlives its connection: by RESUME its client takes it up on another one, whose address may be another.
 Until then it keeps nobody out: the first who begins a handshake takes its place.
@@ -32,11 +32,42 @@ MAX_CLIENTS: Final = 4
 """Connections that are kept at once; one more, and the oldest that is not active must go."""
 
 
-class GattStack(Protocol):
-    """What a Bluetooth stack must do for a device. `peer` is whatever names a connection in that stack."""
+class Clients(Protocol):
+    """Whom a stack tells of its clients, each of which it names by a `peer`."""
 
-    async def start(self, peripheral: "GattPeripheral") -> None:
-        """Serve the service, and call the `on_` methods of `peripheral`. Raises LinkError."""
+    @property
+    def is_engaged(self) -> bool:
+        """Whether a conversation goes on, or waits for its client."""
+        ...
+
+    def on_connect(self, peer: Hashable) -> None:
+        """A client connected."""
+        ...
+
+    def on_subscribe(self, peer: Hashable, enabled: bool) -> None:
+        """A client can be notified from now on, or not any more."""
+        ...
+
+    def on_write(self, peer: Hashable, value: bytes, mtu: int) -> None:
+        """A client wrote a frame, of at most `mtu` - 3 bytes."""
+        ...
+
+    def on_disconnect(self, peer: Hashable) -> None:
+        """The connection to a client ended."""
+        ...
+
+
+class Stack(Protocol):
+    """What a stack must do for a device; the words are those of Bluetooth LE, whose part a tap has on NFC.
+
+    `peer` is whatever names a connection in that stack.
+    """
+
+    carrier: str
+    """The kind of carrier: "ble", "nfc"."""
+
+    async def start(self, clients: Clients) -> None:
+        """Serve the service, and tell `clients` of those who come. Raises LinkError."""
         ...
 
     async def advertise(self, tag: bytes | None) -> None:
@@ -84,9 +115,8 @@ class _Connection:
 class _Conversation:
     """What goes on with the active client, over one connection after the other: the carrier of its link."""
 
-    name = "ble"
-
-    def __init__(self, peripheral: "GattPeripheral", timing: Timing | None) -> None:
+    def __init__(self, peripheral: "Peripheral", timing: Timing | None) -> None:
+        self.name = peripheral.stack.carrier
         self.link = FramedLink(self, initiator=False, timing=timing)
         self._window = (timing or Timing()).resume
         self._peripheral = peripheral
@@ -163,10 +193,10 @@ class _Conversation:
         await self._peripheral.release(self, connection)
 
 
-class GattPeripheral:
-    """A Listener over any Bluetooth stack: turns connections, writes and subscriptions into links."""
+class Peripheral:
+    """A Listener over any such stack: turns connections, writes and subscriptions into links."""
 
-    def __init__(self, stack: GattStack, *, timing: Timing | None = None) -> None:
+    def __init__(self, stack: Stack, *, timing: Timing | None = None) -> None:
         self.stack = stack
         self._timing = timing
         self._connections: dict[Hashable, _Connection] = {}
@@ -175,6 +205,12 @@ class GattPeripheral:
         self._wake = asyncio.Event()
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_engaged(self) -> bool:
+        """Whether a conversation goes on, or waits for its client."""
+        active = self._active
+        return active is not None and (active.connection is not None or active.may_resume)
 
     async def start(self) -> None:
         """Serve clients; `advertise` lets them find the device. Raises LinkError."""

@@ -9,14 +9,16 @@ import pytest
 
 from oob.errors import LinkError, LinkLost, LinkTimeout, PeerError
 from oob.framing.gatt import MessageType, control, fragment, identify, resume
-from oob.transport.ble_peripheral import GattPeripheral
 from oob.transport.link import FramedLink, Timing
+from oob.transport.peripheral import Clients, Peripheral
 
 HANDSHAKE = MessageType.HANDSHAKE
 
 
 class Notes:
-    """A GattStack that writes down what it is asked to do."""
+    """A Stack that writes down what it is asked to do."""
+
+    carrier = "ble"
 
     def __init__(self) -> None:
         self.running = False
@@ -25,7 +27,7 @@ class Notes:
         self.disconnected: list[Hashable] = []
         self.deaf: set[Hashable] = set()  # who cannot be notified
 
-    async def start(self, peripheral: GattPeripheral) -> None:
+    async def start(self, clients: Clients) -> None:
         self.running = True
 
     async def advertise(self, tag: bytes | None) -> None:
@@ -49,13 +51,13 @@ async def stack() -> Notes:
 
 
 @pytest.fixture
-async def peripheral(stack: Notes) -> GattPeripheral:
-    peripheral = GattPeripheral(stack)
+async def peripheral(stack: Notes) -> Peripheral:
+    peripheral = Peripheral(stack)
     await peripheral.start()
     return peripheral
 
 
-def write(peripheral: GattPeripheral, peer: str, message: bytes, mtu: int = 23) -> None:
+def write(peripheral: Peripheral, peer: str, message: bytes, mtu: int = 23) -> None:
     for frame in fragment(HANDSHAKE, 0, message, mtu - 3):
         peripheral.on_write(peer, frame, mtu)
 
@@ -65,13 +67,13 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_what_is_advertised_is_told_to_the_stack(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_what_is_advertised_is_told_to_the_stack(peripheral: Peripheral, stack: Notes) -> None:
     for tag in (b"tagtag", b"", None):
         await peripheral.advertise(tag)
     assert stack.advertised == [b"tagtag", b"", None]
 
 
-async def test_a_reply_waits_for_the_subscription(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_a_reply_waits_for_the_subscription(peripheral: Peripheral, stack: Notes) -> None:
     peripheral.on_connect("a")
     write(peripheral, "a", bytes(50))
     link = await peripheral.accept()
@@ -85,9 +87,7 @@ async def test_a_reply_waits_for_the_subscription(peripheral: GattPeripheral, st
 
 
 @pytest.mark.parametrize(("mtu", "longest"), [(23, 20), (185, 182), (517, 512)])
-async def test_frames_fit_the_mtu_of_the_client(
-    peripheral: GattPeripheral, stack: Notes, mtu: int, longest: int
-) -> None:
+async def test_frames_fit_the_mtu_of_the_client(peripheral: Peripheral, stack: Notes, mtu: int, longest: int) -> None:
     peripheral.on_connect("a")
     peripheral.on_subscribe("a", True)
     write(peripheral, "a", b"x", min(mtu, 515))
@@ -97,7 +97,7 @@ async def test_frames_fit_the_mtu_of_the_client(
     assert max(len(value) for _, value in stack.notified) == longest
 
 
-async def test_only_the_first_writer_is_served(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_only_the_first_writer_is_served(peripheral: Peripheral, stack: Notes) -> None:
     for peer in ("silent", "a", "b"):
         peripheral.on_connect(peer)
     write(peripheral, "a", b"a")
@@ -118,7 +118,7 @@ async def test_only_the_first_writer_is_served(peripheral: GattPeripheral, stack
 
 
 async def test_who_could_not_be_told_once_is_told_the_next_time(
-    peripheral: GattPeripheral, stack: Notes, monkeypatch: pytest.MonkeyPatch
+    peripheral: Peripheral, stack: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(peer: Hashable, value: bytes) -> None:
         raise LinkError("the bus is slow", step="link")
@@ -138,7 +138,7 @@ async def test_who_could_not_be_told_once_is_told_the_next_time(
 
 @pytest.mark.parametrize("value", [b"", bytes(21)], ids=["empty", "longer than the MTU"])
 async def test_an_impossible_write_costs_the_writer_its_place(
-    peripheral: GattPeripheral, stack: Notes, value: bytes
+    peripheral: Peripheral, stack: Notes, value: bytes
 ) -> None:
     peripheral.on_connect("bad")
     write(peripheral, "bad", b"hello")
@@ -156,7 +156,7 @@ async def test_an_impossible_write_costs_the_writer_its_place(
     assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"hi")
 
 
-async def test_garbage_is_noticed_by_the_reader_and_the_next_client_is_served(peripheral: GattPeripheral) -> None:
+async def test_garbage_is_noticed_by_the_reader_and_the_next_client_is_served(peripheral: Peripheral) -> None:
     peripheral.on_connect("bad")
     for _ in range(2000):
         peripheral.on_write("bad", b"\x00garbage", 23)
@@ -170,7 +170,7 @@ async def test_garbage_is_noticed_by_the_reader_and_the_next_client_is_served(pe
 
 
 async def test_a_lost_client_is_noticed_while_reading_and_while_sending(stack: Notes) -> None:
-    peripheral = GattPeripheral(stack, timing=Timing(resume=0.01))
+    peripheral = Peripheral(stack, timing=Timing(resume=0.01))
     await peripheral.start()
     for action in ("receive", "send"):
         peripheral.on_connect("a")
@@ -185,7 +185,7 @@ async def test_a_lost_client_is_noticed_while_reading_and_while_sending(stack: N
         await link.close()
 
 
-async def test_a_client_that_left_before_it_was_accepted_is_forgotten(peripheral: GattPeripheral) -> None:
+async def test_a_client_that_left_before_it_was_accepted_is_forgotten(peripheral: Peripheral) -> None:
     peripheral.on_connect("a")
     write(peripheral, "a", b"a")
     peripheral.on_disconnect("a")
@@ -194,7 +194,7 @@ async def test_a_client_that_left_before_it_was_accepted_is_forgotten(peripheral
     assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"b")
 
 
-async def test_silent_clients_cannot_keep_others_out(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_silent_clients_cannot_keep_others_out(peripheral: Peripheral, stack: Notes) -> None:
     peripheral.on_connect("active")
     write(peripheral, "active", b"x")
     for i in range(20):
@@ -204,7 +204,7 @@ async def test_silent_clients_cannot_keep_others_out(peripheral: GattPeripheral,
     assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, b"x")
 
 
-async def test_closing_ends_everything(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_closing_ends_everything(peripheral: Peripheral, stack: Notes) -> None:
     peripheral.on_connect("a")
     write(peripheral, "a", b"a")
     link = await peripheral.accept()
@@ -223,14 +223,14 @@ async def test_closing_ends_everything(peripheral: GattPeripheral, stack: Notes)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_strangers_to_the_stack_are_ignored(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_strangers_to_the_stack_are_ignored(peripheral: Peripheral, stack: Notes) -> None:
     peripheral.on_write("who", b"\x80\x00\x00\x01x", 23)
     peripheral.on_subscribe("who", True)
     peripheral.on_disconnect("who")
     assert stack.notified == stack.disconnected == []
 
 
-async def test_an_unsubscribed_client_is_waited_for_again(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_an_unsubscribed_client_is_waited_for_again(peripheral: Peripheral, stack: Notes) -> None:
     peripheral.on_connect("a")
     write(peripheral, "a", b"a")
     peripheral.on_subscribe("a", True)
@@ -247,7 +247,7 @@ def said(stack: Notes, peer: str) -> list[bytes]:
     return [value for to, value in stack.notified if to == peer]
 
 
-async def talk(peripheral: GattPeripheral, message: bytes = b"message 1") -> tuple[FramedLink, bytes]:
+async def talk(peripheral: Peripheral, message: bytes = b"message 1") -> tuple[FramedLink, bytes]:
     """Let client "a" send one message; return the device's link and the id of the conversation."""
     peripheral.on_connect("a")
     peripheral.on_subscribe("a", True)
@@ -257,15 +257,13 @@ async def talk(peripheral: GattPeripheral, message: bytes = b"message 1") -> tup
     return link, identify(message)
 
 
-def come_back(peripheral: GattPeripheral, peer: str, id: bytes) -> None:
+def come_back(peripheral: Peripheral, peer: str, id: bytes) -> None:
     peripheral.on_connect(peer)
     peripheral.on_subscribe(peer, True)
     peripheral.on_write(peer, resume(id), 23)
 
 
-async def test_a_client_takes_its_conversation_up_from_another_address(
-    peripheral: GattPeripheral, stack: Notes
-) -> None:
+async def test_a_client_takes_its_conversation_up_from_another_address(peripheral: Peripheral, stack: Notes) -> None:
     link, id = await talk(peripheral)
     await link.send(HANDSHAKE, b"lost")
     peripheral.on_disconnect("a")
@@ -283,7 +281,7 @@ async def test_a_client_takes_its_conversation_up_from_another_address(
     assert stack.disconnected == ["b"]
 
 
-async def test_a_reply_that_the_loss_cut_off_waits_for_the_client(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_a_reply_that_the_loss_cut_off_waits_for_the_client(peripheral: Peripheral, stack: Notes) -> None:
     link, id = await talk(peripheral)
     peripheral.on_disconnect("a")
     sending = asyncio.create_task(link.send(HANDSHAKE, b"reply"))
@@ -294,7 +292,7 @@ async def test_a_reply_that_the_loss_cut_off_waits_for_the_client(peripheral: Ga
     assert sorted(said(stack, "b")) == sorted([resume(id, True), *fragment(HANDSHAKE, 1, b"reply", 20)])
 
 
-async def test_an_unknown_conversation_is_not_taken_up(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_an_unknown_conversation_is_not_taken_up(peripheral: Peripheral, stack: Notes) -> None:
     come_back(peripheral, "b", bytes(8))
     await settle()
     _, id = await talk(peripheral)
@@ -304,7 +302,7 @@ async def test_an_unknown_conversation_is_not_taken_up(peripheral: GattPeriphera
     assert id != bytes(8)
 
 
-async def test_a_conversation_that_goes_on_cannot_be_stolen(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_a_conversation_that_goes_on_cannot_be_stolen(peripheral: Peripheral, stack: Notes) -> None:
     """Whoever hears the radio knows its id; while its connection stands, that is worth nothing."""
     link, id = await talk(peripheral)
     come_back(peripheral, "thief", id)
@@ -314,7 +312,7 @@ async def test_a_conversation_that_goes_on_cannot_be_stolen(peripheral: GattPeri
     assert said(stack, "a") == fragment(HANDSHAKE, 1, b"reply", 20)
 
 
-async def test_a_repeated_resume_is_answered_again(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_a_repeated_resume_is_answered_again(peripheral: Peripheral, stack: Notes) -> None:
     _, id = await talk(peripheral)
     peripheral.on_disconnect("a")
     come_back(peripheral, "b", id)
@@ -324,7 +322,7 @@ async def test_a_repeated_resume_is_answered_again(peripheral: GattPeripheral, s
     assert said(stack, "b") == 2 * [resume(id, True)]
 
 
-async def test_who_is_away_keeps_nobody_out(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_who_is_away_keeps_nobody_out(peripheral: Peripheral, stack: Notes) -> None:
     link, id = await talk(peripheral)
     peripheral.on_disconnect("a")
     waiting = asyncio.create_task(link.receive(60))
@@ -344,7 +342,7 @@ async def test_who_is_away_keeps_nobody_out(peripheral: GattPeripheral, stack: N
     assert said(stack, "a") == [resume(id, False)]
 
 
-async def test_a_client_that_says_goodbye_is_not_waited_for(peripheral: GattPeripheral) -> None:
+async def test_a_client_that_says_goodbye_is_not_waited_for(peripheral: Peripheral) -> None:
     link, _ = await talk(peripheral)
     waiting = asyncio.create_task(link.receive(60))
     peripheral.on_write("a", control(MessageType.CLOSE), 23)
@@ -352,7 +350,7 @@ async def test_a_client_that_says_goodbye_is_not_waited_for(peripheral: GattPeri
         await waiting
 
 
-async def test_a_goodbye_of_others_changes_nothing(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_a_goodbye_of_others_changes_nothing(peripheral: Peripheral, stack: Notes) -> None:
     link, _ = await talk(peripheral)
     peripheral.on_connect("b")
     peripheral.on_write("b", control(MessageType.CLOSE), 23)
@@ -361,9 +359,7 @@ async def test_a_goodbye_of_others_changes_nothing(peripheral: GattPeripheral, s
 
 
 @pytest.mark.parametrize("request_", [control(MessageType.RESUME, bytes(7)), b"\x83\x00\x00\x09" + bytes(8), b"\x83"])
-async def test_a_malformed_resume_costs_the_connection(
-    peripheral: GattPeripheral, stack: Notes, request_: bytes
-) -> None:
+async def test_a_malformed_resume_costs_the_connection(peripheral: Peripheral, stack: Notes, request_: bytes) -> None:
     peripheral.on_connect("b")
     peripheral.on_write("b", request_, 23)
     await settle()
@@ -374,7 +370,7 @@ def test_a_conversation_is_kept_for_30_s(run_virtual: Callable[[Coroutine[Any, A
     async def main() -> None:
         for away, answer in ((29.9, True), (30.1, False)):
             stack = Notes()
-            peripheral = GattPeripheral(stack)
+            peripheral = Peripheral(stack)
             await peripheral.start()
             link, id = await talk(peripheral)
             peripheral.on_disconnect("a")
@@ -390,9 +386,7 @@ def test_a_conversation_is_kept_for_30_s(run_virtual: Callable[[Coroutine[Any, A
     run_virtual(main())
 
 
-async def test_a_reply_fits_the_mtu_of_the_connection_on_which_it_leaves(
-    peripheral: GattPeripheral, stack: Notes
-) -> None:
+async def test_a_reply_fits_the_mtu_of_the_connection_on_which_it_leaves(peripheral: Peripheral, stack: Notes) -> None:
     """The phone comes back with a smaller MTU, and the reply that was cut off leaves before it wrote any more."""
     peripheral.on_connect("a")
     write(peripheral, "a", b"message 1", 247)
@@ -407,9 +401,7 @@ async def test_a_reply_fits_the_mtu_of_the_connection_on_which_it_leaves(
     assert said(stack, "b") == [resume(identify(b"message 1"), True), *fragment(HANDSHAKE, 1, bytes(range(200)), 20)]
 
 
-async def test_a_loss_that_nobody_waited_through_is_noticed_all_the_same(
-    peripheral: GattPeripheral, stack: Notes
-) -> None:
+async def test_a_loss_that_nobody_waited_through_is_noticed_all_the_same(peripheral: Peripheral, stack: Notes) -> None:
     """The device is at work while its client goes and comes back: what it sends then goes by the new connection."""
     peripheral.on_connect("a")
     peripheral.on_subscribe("a", True)
@@ -427,7 +419,7 @@ async def test_a_loss_that_nobody_waited_through_is_noticed_all_the_same(
 
 
 async def test_a_notification_that_cannot_be_sent_counts_as_a_lost_connection(
-    peripheral: GattPeripheral, stack: Notes
+    peripheral: Peripheral, stack: Notes
 ) -> None:
     """A stack may know that it cannot send before it tells that the client is gone."""
     link, id = await talk(peripheral)
@@ -442,7 +434,7 @@ async def test_a_notification_that_cannot_be_sent_counts_as_a_lost_connection(
     assert said(stack, "b") == [resume(id, True), *fragment(HANDSHAKE, 1, b"reply", 20)]
 
 
-async def test_an_answer_that_could_not_be_sent_is_not_the_last_one(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_an_answer_that_could_not_be_sent_is_not_the_last_one(peripheral: Peripheral, stack: Notes) -> None:
     unheard: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
     _, id = await talk(peripheral)
@@ -458,7 +450,7 @@ async def test_an_answer_that_could_not_be_sent_is_not_the_last_one(peripheral: 
 
 
 async def test_whoever_comes_while_it_closes_is_not_met_again_after_the_next_start(stack: Notes) -> None:
-    peripheral = GattPeripheral(stack)
+    peripheral = Peripheral(stack)
     await peripheral.start()
     await peripheral.close()
     peripheral.on_connect("late")
@@ -470,7 +462,7 @@ async def test_whoever_comes_while_it_closes_is_not_met_again_after_the_next_sta
 
 
 async def test_a_last_word_that_the_loss_cut_off_is_said_when_the_client_is_back(
-    peripheral: GattPeripheral, stack: Notes
+    peripheral: Peripheral, stack: Notes
 ) -> None:
     link, id = await talk(peripheral)
     await link.send(HANDSHAKE, b"last")
@@ -487,7 +479,7 @@ async def test_a_last_word_that_the_loss_cut_off_is_said_when_the_client_is_back
 
 
 async def test_an_mtu_that_is_agreed_on_later_counts_from_the_next_write_on(
-    peripheral: GattPeripheral, stack: Notes
+    peripheral: Peripheral, stack: Notes
 ) -> None:
     link, _ = await talk(peripheral)
     for frame in fragment(HANDSHAKE, 2, bytes(100), 182):
@@ -497,7 +489,7 @@ async def test_an_mtu_that_is_agreed_on_later_counts_from_the_next_write_on(
     assert said(stack, "a") == fragment(HANDSHAKE, 3, bytes(200), 182)
 
 
-async def test_nobody_is_accepted_who_left_before_a_whole_message_was_read(peripheral: GattPeripheral) -> None:
+async def test_nobody_is_accepted_who_left_before_a_whole_message_was_read(peripheral: Peripheral) -> None:
     peripheral.on_connect("a")
     write(peripheral, "a", b"a")
     peripheral.on_disconnect("a")
@@ -509,7 +501,7 @@ async def test_nobody_is_accepted_who_left_before_a_whole_message_was_read(perip
 
 
 async def test_a_notification_that_fails_late_does_not_cost_the_next_connection_of_that_name(
-    peripheral: GattPeripheral, stack: Notes
+    peripheral: Peripheral, stack: Notes
 ) -> None:
     link, id = await talk(peripheral)
     failing = asyncio.Event()
@@ -531,7 +523,7 @@ async def test_a_notification_that_fails_late_does_not_cost_the_next_connection_
     assert said(stack, "a") == [resume(id, True), *fragment(HANDSHAKE, 1, b"reply", 20)]
 
 
-async def test_whoever_left_is_told_nothing(peripheral: GattPeripheral, stack: Notes) -> None:
+async def test_whoever_left_is_told_nothing(peripheral: Peripheral, stack: Notes) -> None:
     await talk(peripheral)
     peripheral.on_connect("b")
     write(peripheral, "b", b"b")  # BUSY waits for a subscription
@@ -541,9 +533,7 @@ async def test_whoever_left_is_told_nothing(peripheral: GattPeripheral, stack: N
     assert stack.notified == []
 
 
-async def test_a_stack_that_does_not_disconnect_does_not_hold_up_the_end(
-    peripheral: GattPeripheral, stack: Notes
-) -> None:
+async def test_a_stack_that_does_not_disconnect_does_not_hold_up_the_end(peripheral: Peripheral, stack: Notes) -> None:
     async def hang(peer: Hashable) -> None:
         await asyncio.Event().wait()
 
@@ -557,7 +547,7 @@ async def test_a_stack_that_does_not_disconnect_does_not_hold_up_the_end(
 
 
 async def test_who_comes_back_in_the_middle_of_its_first_message_waits_for_its_former_connection(
-    peripheral: GattPeripheral, stack: Notes
+    peripheral: Peripheral, stack: Notes
 ) -> None:
     """Else it would begin anew, and hear that the device serves another client: itself."""
     message = bytes(50)

@@ -1,0 +1,141 @@
+"""A simulated NFC field: a reader and an emulated tag in one process, with the time that both take.
+
+Commands, responses and everything above them are the real ones; only the air between the coils is simulated.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from oob.framing.procedure import TagType
+from oob.transport.carrier import connection_lost
+from oob.transport.nfc import Card, no_tag, tag_lost
+
+BIT_RATE: Final = 106_000
+BITS_PER_BYTE: Final = 9
+"""Eight and a parity bit (ISO/IEC 14443-3, section 6.2.3.1)."""
+BLOCK_OVERHEAD: Final = 3
+"""PCB and CRC of an ISO-DEP block (ISO/IEC 14443-4, section 7.1)."""
+BLOCK: Final = 256
+TURNAROUND: Final = 2 * 86e-6
+"""Seconds between the two directions and back: the least frame delay time, twice (ISO/IEC 14443-3, table 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldModel:
+    """How long one command takes: `latency` seconds at the host, its driver and USB, and the air at 106 kbit/s."""
+
+    latency: float = 0.0
+    air: bool = False
+
+    def seconds(self, command: bytes, response: bytes) -> float:
+        """Return the seconds from the command to its response."""
+        if not self.air:
+            return self.latency
+        return self.latency + TURNAROUND + (_on_air(command) + _on_air(response)) * BITS_PER_BYTE / BIT_RATE
+
+
+def _on_air(data: bytes) -> int:
+    """Return the bytes on the air, with those of each block."""
+    blocks = -(-len(data) // (BLOCK - BLOCK_OVERHEAD)) or 1
+    return len(data) + blocks * BLOCK_OVERHEAD
+
+
+class Field:
+    """A reader and a tag, near each other or not: an Emulator and a Reader at once, and what was said between them."""
+
+    name = "simulated NFC"
+
+    def __init__(self, model: FieldModel | None = None) -> None:
+        self.model = model or FieldModel()
+        self.commands = 0
+        self.bytes = 0
+        self.torn_after: int | None = None
+        """After how many commands, counted from now on, the two are taken apart once, ..."""
+        self.loses_response = False
+        """... and whether the tag still takes the command of that moment."""
+        self._card: Card | None = None
+        self._changed = asyncio.Condition()
+        self._taps = 0  # numbers the taps; a tag of another number is gone
+        self._is_near = True
+
+    async def tap(self, timeout: float) -> "FieldTag":
+        """Return the tag, once it is near. Raises DeviceNotFound within `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout), self._changed:
+                await self._changed.wait_for(lambda: self._card is not None and self._is_near)
+        except TimeoutError:
+            raise no_tag(timeout) from None
+        self._taps += 1
+        if self._card is not None:
+            self._card.activate()
+        return FieldTag(self, self._taps)
+
+    async def emulate(self, card: Card) -> None:
+        """Be this tag until cancelled."""
+        await self._put(card)
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.part()
+            self._card = None
+
+    async def near(self, is_near: bool = True) -> None:
+        """Bring the two together, or take them apart."""
+        if not is_near:
+            self.part()
+        async with self._changed:
+            self._is_near = is_near
+            self._changed.notify_all()
+
+    def part(self, tap: int | None = None) -> None:
+        """End a tap, the one that goes on if none is named: its tag does not answer any more."""
+        if tap in (None, self._taps):
+            self._taps += 1
+            if self._card is not None:
+                self._card.deactivate()
+
+    async def close(self) -> None:
+        """Switch the field off."""
+        self.part()
+
+    async def transceive(self, tap: int, command: bytes) -> bytes:
+        """Return the response of the tag of this tap. Raises LinkLost once it is over."""
+        if self.torn_after == 0 and tap == self._taps:
+            self.torn_after = None
+            if self.loses_response and self._card is not None:
+                self._card.process(command)
+            self.part()
+        if tap != self._taps or self._card is None:
+            raise tag_lost()
+        if self.torn_after is not None:
+            self.torn_after -= 1
+        response = self._card.process(command)
+        self.commands += 1
+        self.bytes += len(command) + len(response)
+        await asyncio.sleep(self.model.seconds(command, response))
+        return response
+
+    async def _put(self, card: Card) -> None:
+        if self._card is not None:
+            raise connection_lost()
+        async with self._changed:
+            self._card = card
+            self._changed.notify_all()
+
+
+class FieldTag:
+    """The tag of one tap."""
+
+    type = TagType.TYPE_4
+
+    def __init__(self, field: Field, tap: int) -> None:
+        self._field, self._tap = field, tap
+
+    async def transceive(self, command: bytes) -> bytes:
+        """Return the response. Raises LinkLost."""
+        return await self._field.transceive(self._tap, command)
+
+    async def close(self) -> None:
+        """Switch the field off."""
+        self._field.part(self._tap)

@@ -1,0 +1,140 @@
+"""The device side of NFC: an emulated Type 4 tag through which frames go to and fro by TNEP.
+
+To `Peripheral` a tap is a connection and the selection of the service a subscription. Each frame is an NDEF record of
+unknown type: within the service that was selected, that is enough.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from oob.errors import LinkError
+from oob.framing.gatt import MAX_FRAME, MessageType, control
+from oob.framing.ndef import Record, Tnf
+from oob.framing.tnep import Event, Service, TnepTag
+from oob.framing.type4_card import Type4Card
+from oob.progress import Progress, Report, silent
+from oob.transport.carrier import connection_lost
+from oob.transport.gatt_profile import ATT_HEADER
+from oob.transport.link import Timing
+from oob.transport.nfc import Emulator
+from oob.transport.peripheral import Clients, Peripheral
+
+SERVICE: Final = Service("urn:nfc:xsn:oob.invalid:pair", wait_int=8, extensions=7)
+"""The pairing service. The reader waits 2 ms before it reads, about what a small device takes for a message."""
+AGAIN: Final = 1.0
+"""Seconds before a front-end that failed is tried again."""
+
+Greet = Callable[[], Sequence[Record]]
+"""The records that a tap shows beside the service, such as the device's URL and its bootstrap data.
+
+It is called for each tap, but for those that may take a conversation up: they see what its first tap saw.
+"""
+
+
+def nothing_more() -> Sequence[Record]:
+    """Greet by the service alone."""
+    return ()
+
+
+class TnepStack:
+    """A Stack on an emulated tag. A front-end that is unplugged is waited for."""
+
+    carrier = "nfc"
+    is_writable = True
+
+    def __init__(self, emulator: Emulator, greet: Greet = nothing_more, *, report: Report = silent) -> None:
+        self._emulator, self._greet, self._report = emulator, greet, report
+        self._tag = TnepTag(SERVICE)
+        self._card = Type4Card(self)
+        self._greeting: Sequence[Record] = ()
+        self._clients: Clients | None = None
+        self._is_offering = False
+        self._peer: Hashable = None  # names the tap that goes on
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, clients: Clients) -> None:
+        """Be a tag from now on, and report to `clients`."""
+        self._clients = clients
+        self._task = asyncio.create_task(self._emulate())
+
+    async def advertise(self, tag: bytes | None) -> None:
+        """Show the service to those who tap from now on; None: show nothing but the greeting's first record."""
+        self._is_offering = tag is not None
+
+    async def stop(self) -> None:
+        """Be no tag any more, and let go of the front-end."""
+        self._clients = None
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        await self._emulator.close()
+
+    async def notify(self, peer: Hashable, value: bytes) -> None:
+        """Put one frame into the answer that the reader will read. LinkLost if the tap is over."""
+        if peer is None or peer is not self._peer:
+            raise connection_lost()
+        self._tag.send(Record(Tnf.UNKNOWN, payload=value))
+
+    async def disconnect(self, peer: Hashable) -> None:
+        """Answer the reader no more, once it has what was sent to it."""
+        if peer is self._peer:
+            self._peer = None
+
+    async def _emulate(self) -> None:
+        while True:
+            with suppress(LinkError):
+                await self._emulator.emulate(self._card)
+            self.end()
+            self._report(Progress("device", "no reader", f"{self._emulator.name}: tried again every {AGAIN:g} s"))
+            await asyncio.sleep(AGAIN)
+
+    # --- the file of the emulated card
+
+    def begin(self) -> None:
+        """A reader has selected the tag."""
+        self.end()
+        if self._clients is None:
+            return
+        if not self._clients.is_engaged:
+            self._greeting = self._greet()
+        self._tag.begin([*self._greeting, SERVICE.to_record()] if self._is_offering else self._greeting[:1])
+        self._peer = object()
+        self._clients.on_connect(self._peer)
+
+    def content(self) -> bytes:
+        """Return what is to be read now."""
+        return self._tag.content()
+
+    def written(self, message: bytes) -> None:
+        """Take what the reader wrote."""
+        event, records = self._tag.receive(message)
+        if self._clients is None or self._peer is None:
+            return self._tag.refuse()
+        match event:
+            case Event.SELECTED:
+                self._clients.on_subscribe(self._peer, True)
+            case Event.RECEIVED:
+                for record in records:
+                    self._clients.on_write(self._peer, record.payload, MAX_FRAME + ATT_HEADER)
+            case Event.DESELECTED:
+                self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
+
+    def lock(self) -> bool:
+        """Refuse."""
+        return False
+
+    def end(self) -> None:
+        """The reader is gone."""
+        peer, self._peer = self._peer, None
+        if peer is not None and self._clients is not None:
+            self._clients.on_disconnect(peer)
+
+
+def nfc_listener(
+    emulator: Emulator, greet: Greet = nothing_more, *, timing: Timing | None = None, report: Report = silent
+) -> Peripheral:
+    """Return a Listener for those who tap the emulated tag; `greet` says what they see beside the service."""
+    return Peripheral(TnepStack(emulator, greet, report=report), timing=timing)
