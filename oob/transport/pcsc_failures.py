@@ -8,6 +8,7 @@ from typing import Final
 
 from oob.errors import LinkBusy, LinkError
 from oob.transport.nfc import tag_lost
+from oob.transport.readers_survey import POLKIT
 
 STEP: Final = "reader"
 
@@ -66,11 +67,7 @@ _START: Final = {
     "linux": "Start it: sudo apt install pcscd && sudo systemctl start pcscd.socket",
     "win32": "Plug a reader in, which starts it; or, as administrator: sc start SCardSvr",
 }.get(sys.platform, "Plug a reader in, which starts it")
-# pcsc-lite, doc/README.polkit: who has no seat at the machine is refused both actions.
-_ALLOW: Final = {
-    "linux": "Let polkit allow this user org.debian.pcsc-lite.access_pcsc and org.debian.pcsc-lite.access_card"
-    " by a rule in /etc/polkit-1/rules.d, and restart pcscd",
-}.get(sys.platform, "Allow this program to use smart cards")
+_ALLOW: Final = f"Run: {POLKIT}" if sys.platform == "linux" else "Allow this program to use smart cards"
 
 NO_SERVICE: Final = Meaning("the PC/SC service does not run", _START, passes=True)
 SERVICE_LOST: Final = Meaning("the PC/SC service went away", _START, passes=True)

@@ -3,12 +3,12 @@
 pyscard's higher layers watch readers and cards in threads that are hard to end; its bare functions do not.
 """
 
-import sys
 from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 
 from oob.errors import UsageError
+from oob.transport.host_survey import installation_of
 from oob.transport.pcsc_commands import is_contactless
 from oob.transport.pcsc_failures import NO_READERS, REMOVED, TAG_LOST, TIMEOUT, Refused
 from oob.transport.readers_survey import without_serial
@@ -24,9 +24,7 @@ def load_scard() -> ModuleType:
     try:
         from smartcard import scard
     except ImportError:
-        compiler = "sudo apt install gcc libpcsclite-dev python3-dev && " if sys.platform == "linux" else ""
-        remedy = f"Run: {compiler}pip install 'oob[pcsc]'"
-        raise UsageError("PC/SC needs the package pyscard", remedy=remedy) from None
+        raise UsageError("PC/SC needs the package pyscard", remedy=f"Run: {installation_of('pyscard')}") from None
     module: ModuleType = scard
     return module
 

@@ -2,37 +2,24 @@
 
 import asyncio
 import threading
-from typing import TypeVar
 
 import pytest
 
-from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost, LinkTimeout
-from oob.framing.procedure import Procedure, TagType
-from oob.framing.type4 import AID, open_type4
+from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost, LinkTimeout, UsageError
+from oob.framing.procedure import TagType
+from oob.framing.type4 import AID
 from oob.framing.type4_card import StoredNdef, Type4Card
+from oob.sim.tags import SimulatedNtag
 from oob.transport import pcsc_reader
-from oob.transport.nfc import Tag
+from oob.transport.ndef_tag import open_tag
 from oob.transport.pcsc_reader import PcscReader
 from tests.transport.fake_scard import FakeScard, install
 from tests.transport.pcsc_bed import READER, Bed, in_bed
-from tests.transport.virtual_card import NTAG_ATR, VirtualCard, storage_atr
-
-T = TypeVar("T")
+from tests.transport.virtual_card import NTAG_ATR, Storage, VirtualCard, storage_atr
 
 PATIENCE = 30.0
 MESSAGE = bytes(range(256)) * 3
 SELECT = b"\x00\xa4\x04\x00\x07" + AID + b"\x00"
-
-
-async def converse(tag: Tag, procedure: Procedure[T]) -> T:
-    """Have a tag answer the commands of a procedure."""
-    try:
-        command = next(procedure)
-        while True:
-            command = procedure.send(await tag.transceive(command))
-    except StopIteration as end:
-        result: T = end.value
-        return result
 
 
 class Answering:
@@ -62,10 +49,9 @@ async def test_a_type_4_card_is_read_and_written(bed: Bed) -> None:
         tag = await reader.tap(PATIENCE)
         assert tag.type is TagType.TYPE_4
         assert reader.name == f"{READER} 00 00"
-        memory = await converse(tag, open_type4())
-        await converse(tag, memory.write(MESSAGE))
+        opened = await open_tag(tag)
+        await opened.store(MESSAGE)
         assert file.message == MESSAGE
-        assert await converse(tag, memory.read()) == MESSAGE
         await reader.close()
 
 
@@ -91,24 +77,26 @@ async def test_a_tag_that_comes_later_and_another_one(bed: Bed) -> None:
         await asyncio.sleep(0)
         async with VirtualCard(Type4Card(StoredNdef(message))):
             tag = await tap
-            memory = await converse(tag, open_type4())
-            assert await converse(tag, memory.read()) == message
+            assert await (await open_tag(tag)).read() == message
             await reader.close()
 
 
 @in_bed
 async def test_an_ntag_is_read_and_written_by_pseudo_apdus(bed: Bed) -> None:
-    page = "00112233445566778899AABBCCDDEEFF"
-    card = Answering(FFB0000410=page + "9000", FFD600050401020304="9000", FFD600020401020304="6300")
-    async with VirtualCard(card, NTAG_ATR) as slot:
+    chip = SimulatedNtag("NTAG215")
+    async with VirtualCard(Storage(chip), NTAG_ATR):
         reader = PcscReader()
         tag = await reader.tap(PATIENCE)
         assert tag.type is TagType.TYPE_2
-        assert await tag.transceive(b"\x30\x04") == bytes.fromhex(page)
-        assert await tag.transceive(b"\xa2\x05\x01\x02\x03\x04") == b"\x0a"
-        assert await tag.transceive(b"\xa2\x02\x01\x02\x03\x04") == b"\x00", "the tag is there, and refuses"
-        assert await tag.transceive(b"\x60") == b"\x00", "GET_VERSION does not reach it"
-        assert slot.apdus == 3
+        opened = await open_tag(tag)
+        await opened.store(MESSAGE[:400])
+        with pytest.raises(UsageError, match="only an NTAG213, 215 or 216"):
+            await opened.lock()  # GET_VERSION does not reach it
+        chip.memory[10] = 0x20  # page 5 is locked
+        assert await tag.transceive(b"\x30\x04") == b"".join(map(chip.page, range(4, 8)))
+        assert await tag.transceive(b"\xa2\x05\x01\x02\x03\x04") == b"\x00", "the tag is there, and refuses"
+        await tag.close()
+        assert await (await open_tag(await reader.tap(PATIENCE))).read() == MESSAGE[:400]
         await reader.close()
 
 
@@ -154,10 +142,10 @@ async def test_a_card_that_is_taken_away_half_way(bed: Bed) -> None:
     reader = PcscReader()
     async with VirtualCard(Type4Card(StoredNdef(MESSAGE))) as slot:
         tag = await reader.tap(PATIENCE)
-        memory = await converse(tag, open_type4())
+        opened = await open_tag(tag)
         await slot.remove()
         with pytest.raises(LinkLost, match="the tag is gone"):
-            await converse(tag, memory.read())
+            await opened.read()
         with pytest.raises(LinkLost):
             await tag.transceive(SELECT)
         await tag.close()

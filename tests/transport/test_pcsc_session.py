@@ -19,8 +19,7 @@ def scard(monkeypatch: pytest.MonkeyPatch) -> FakeScard:
 
 def test_without_pyscard_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "smartcard", None)
-    monkeypatch.setattr(sys, "platform", "linux")
-    with pytest.raises(UsageError, match=r"libpcsclite-dev.* pip install 'oob\[pcsc\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'oob\[pcsc\]'"):
         load_scard()
 
 

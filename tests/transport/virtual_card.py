@@ -32,6 +32,28 @@ def storage_atr(standard: int, name: int) -> bytes:
 NTAG_ATR: Final = storage_atr(0x03, 0x0003)
 
 
+class Storage:
+    """A Type 2 tag as its reader shows it: in pseudo-APDUs, not in the tag's own commands."""
+
+    def __init__(self, tag: Card) -> None:
+        self._tag = tag
+
+    def activate(self) -> None:
+        self._tag.activate()
+
+    def process(self, command: bytes) -> bytes:
+        if command[:3] == b"\xff\xb0\x00" and command[4:] == b"\x10":
+            data = self._tag.process(b"\x30" + command[3:4])
+            return data + b"\x90\x00" if len(data) == 16 else b"\x63\x00"
+        if command[:3] == b"\xff\xd6\x00" and command[4:5] == b"\x04":
+            is_done = self._tag.process(b"\xa2" + command[3:4] + command[5:]) == b"\x0a"
+            return b"\x90\x00" if is_done else b"\x63\x00"
+        return b"\x6a\x81"
+
+    def deactivate(self) -> None:
+        self._tag.deactivate()
+
+
 class VirtualCard:
     """A card that is in the slot inside the block; pcscd looks every 0.4 s whether there is one."""
 
