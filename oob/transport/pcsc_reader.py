@@ -54,6 +54,7 @@ class PcscTag:
             with renamed():
                 return await line.run(lambda: self._exchange(line.session, command), COMMAND_WAIT)
         except LinkTimeout:
+            line.session.is_lost = True
             raise tag_lost() from None
 
     async def close(self) -> None:

@@ -38,7 +38,8 @@ class Session:
         self._context: Any = None
         self._card: Any = None
         self._protocol = 0
-        self._is_lost = False
+        self.is_lost = False
+        """Whether the tag did not answer, or is known to be gone."""
         self._states: dict[str, int] = {}
         self.reader = ""
         """The reader whose tag it is connected to."""
@@ -64,7 +65,7 @@ class Session:
         try:
             return self._transmit(apdu)
         except Refused as refused:
-            self._is_lost = refused.code in TAG_LOST
+            self.is_lost = refused.code in TAG_LOST
             raise
 
     def has_left(self) -> bool:
@@ -73,8 +74,8 @@ class Session:
         self._changes(0)
         if self._is_present(self.reader):
             self._changes(NOTICE)
-        self._is_lost = not self._is_present(self.reader)
-        return self._is_lost
+        self.is_lost = not self._is_present(self.reader)
+        return self.is_lost
 
     def close(self) -> None:
         """Let go of the tag, and of PC/SC. Raises nothing."""
@@ -92,7 +93,7 @@ class Session:
         SCardDisconnect; eventhandler.c). Therefore a lost tag is waited for to be seen as gone.
         """
         with suppress(Refused):
-            if self._is_lost and self.has_left():
+            if self.is_lost and self.has_left():
                 return int(self._scard.SCARD_LEAVE_CARD)
         return int(self._scard.SCARD_UNPOWER_CARD)
 

@@ -125,7 +125,7 @@ def _apart(*command: str) -> "subprocess.CompletedProcess[str]":
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=1.5 * PATIENCE,
     )
 
 

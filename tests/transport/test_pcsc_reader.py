@@ -12,6 +12,7 @@ from oob.framing.type4_card import StoredNdef, Type4Card
 from oob.sim.tags import SimulatedNtag
 from oob.transport import pcsc_reader
 from oob.transport.ndef_tag import open_tag
+from oob.transport.nfc import Reader
 from oob.transport.pcsc_reader import PcscReader
 from tests.transport.fake_scard import FakeScard, install
 from tests.transport.pcsc_bed import READER, Bed, in_bed
@@ -279,7 +280,7 @@ def scard(monkeypatch: pytest.MonkeyPatch) -> FakeScard:
 
 
 async def test_no_serial_number_is_in_the_name(scard: FakeScard) -> None:
-    reader = PcscReader("acr122")
+    reader: Reader = PcscReader("acr122")
     await reader.tap(PATIENCE)
     assert reader.name == "ACS ACR122U PICC Interface 00 00"
     await reader.close()
@@ -338,6 +339,29 @@ async def test_a_tag_that_is_lost_is_left_alone(scard: FakeScard, code: int) -> 
         await tag.transceive(SELECT)
     await tag.close()
     assert scard.calls[-2:] == [("disconnect", scard.SCARD_LEAVE_CARD), ("release",)]
+
+
+async def test_a_tag_that_did_not_answer_is_waited_for_to_leave(
+    scard: FakeScard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    monkeypatch.setattr(pcsc_reader, "COMMAND_WAIT", 0.05)
+    tag = await PcscReader().tap(PATIENCE)
+    scard.answer, scard.state = lambda _: bytes((0x90, free.wait(PATIENCE) - 1)), 0x10
+    with pytest.raises(LinkLost):
+        await tag.transceive(SELECT)
+    await tag.close()
+    assert scard.calls[-2:] == [("disconnect", scard.SCARD_LEAVE_CARD), ("release",)]
+    free.set()
+
+
+async def test_the_next_tap_lets_go_of_the_tag(scard: FakeScard) -> None:
+    reader = PcscReader()
+    first, _ = await reader.tap(PATIENCE), await reader.tap(PATIENCE)
+    assert [call[0] for call in scard.calls] == ["connect", "disconnect", "release", "connect"]
+    with pytest.raises(LinkLost):
+        await first.transceive(SELECT)
+    await reader.close()
 
 
 async def test_a_mute_card_gives_no_tap(scard: FakeScard) -> None:
