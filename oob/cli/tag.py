@@ -204,8 +204,8 @@ def _proves(bootstrap: Bootstrap | None) -> str:
 def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a person is shown, as label and text."""
     if found["content"] != "bootstrap":
-        records = f"somebody else's: {found['records']} records, no bootstrap data"
-        yield "content", "none: the tag is empty" if found["content"] == "empty" else records
+        others = f"somebody else's, without bootstrap data (NDEF records: {found['records']})"
+        yield "content", "none: the tag is empty" if found["content"] == "empty" else others
     texts = {
         "url": found["url"] and f"{found['url']} (not opened)",
         "product": found.get("name", ""),

@@ -135,7 +135,7 @@ def test_an_empty_tag(tag: Tag) -> None:
 
 def test_what_others_wrote_is_kept_unless_it_may_be_lost(tag: Tag, chip: SimulatedChip) -> None:
     driving.write(chip, FOREIGN)
-    assert tag("read").out.splitlines()[1:] == ["content   somebody else's: 1 records, no bootstrap data"]
+    assert tag("read").out.splitlines()[1:] == ["content   somebody else's, without bootstrap data (NDEF records: 1)"]
     for arguments in (["write"], ["erase"], ["lock", "--yes"]):
         refused = tag(*arguments, "--json", stdin=CODE)
         assert (refused.code, refused.error["cause"]) == (2, "the tag holds 19 bytes of somebody else's")
@@ -151,7 +151,7 @@ def test_what_others_wrote_is_kept_unless_it_may_be_lost(tag: Tag, chip: Simulat
 def test_what_others_wrote_need_not_be_as_ours_is(tag: Tag, chip: SimulatedChip) -> None:
     links = [Record(Tnf.WELL_KNOWN, b"U", b"\x04a.example"), Record(Tnf.WELL_KNOWN, b"U", b"\x04b.example")]
     driving.write(chip, ndef.encode(links))
-    assert tag("read").out.splitlines()[1:] == ["content   somebody else's: 2 records, no bootstrap data"]
+    assert tag("read").out.splitlines()[1:] == ["content   somebody else's, without bootstrap data (NDEF records: 2)"]
     driving.write(chip, ndef.encode(links[:1]))
     assert tag("read").out.splitlines()[2:] == ["url       https://a.example (not opened)"]
 
