@@ -1,7 +1,9 @@
 """`oob tag` against simulated tags: what is said, what is kept, what is never shown."""
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -265,3 +267,12 @@ def test_a_tag_that_keeps_something_else(tag: Tag) -> None:
 
     outcome = tag("write", "--json", stdin=CODE, held=Forgetful())
     assert (outcome.code, outcome.error["cause"]) == (4, "the tag did not keep what was written")
+
+
+def test_what_the_how_to_shows(tag: Tag) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "tags.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\$ oob tag (.*)\n((?:.+\n)+?)```", page, re.MULTILINE)
+    assert [command.split()[0] for command, _ in shown] == ["write", "read", "lock"]
+    for command, lines in shown:
+        outcome = tag(*command.partition(" < ")[0].split(), stdin=CODE)
+        assert sorted((outcome.err + outcome.out).splitlines()) == sorted(lines.splitlines())
