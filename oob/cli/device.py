@@ -62,11 +62,7 @@ def _listeners(args: argparse.Namespace, terminal: Terminal, device: Device) -> 
         yield bluez_listener(args.adapter, report=terminal.event)
     if args.nfc:
         TagContent(args.url).encode()  # raises already here
-        yield nfc_listener(
-            open_emulator(args.reader),
-            lambda: TagContent(args.url, device.offer.tapped()).records(),
-            report=terminal.event,
-        )
+        yield nfc_listener(open_emulator(args.reader), lambda: device.tapped(args.url), report=terminal.event)
     if args.tcp is not None:
         host, port = parse_address(args.tcp)
         device.offer.hints = (args.tcp,)

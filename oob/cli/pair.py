@@ -106,12 +106,15 @@ async def _run(
 
 def require_one_carrier(args: argparse.Namespace) -> None:
     """Raise UsageError where a device is to be reached in two ways at once."""
-    if getattr(args, "nfc", False) and (args.socket or args.address or args.adapter):
+    ble = args.address is not None or args.adapter is not None
+    if args.nfc and (args.socket is not None or ble):
         cause, remedy = "the tag tells how the device is reached", "Leave out --socket, --address and --adapter"
         raise UsageError(cause, step="connect", remedy=remedy)
-    if args.socket is not None and (args.address is not None or args.adapter is not None):
+    if args.socket is not None and ble:
         cause, remedy = "an address and an adapter are for Bluetooth LE", "Leave them out, or leave out --socket"
         raise UsageError(cause, step="connect", remedy=remedy)
+    if args.reader is not None and not args.nfc:
+        raise UsageError("a reader is for NFC", step="connect", remedy="Say --nfc, too")
 
 
 def read_root(path: Path) -> bytes:

@@ -101,7 +101,7 @@ class TapWay:
 
     def __init__(self, device: Device, report: Report) -> None:
         self.reader, self._report = Field(), report
-        self.listener = nfc_listener(self.reader, lambda: TagContent(URL, device.offer.tapped()).records())
+        self.listener = nfc_listener(self.reader, lambda: device.tapped(URL))
         self.told: Bootstrap | None = None
 
     async def connect(self) -> Link:
