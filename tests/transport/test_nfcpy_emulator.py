@@ -100,9 +100,12 @@ async def test_a_cancelled_tag_is_gone_and_its_front_end_is_free() -> None:
     path, card = free_path(), Echo()
     reader = NfcpyReader(path, technologies=("106A",))
     emulator = NfcpyEmulator(path)
-    async with emulated(emulator, card):
-        tag = await reader.tap(LONG)
-        assert await tag.transceive(b"\xaa") == b"\xaa\x90\x00"
+    task = asyncio.create_task(emulator.emulate(card))
+    tag = await reader.tap(LONG)
+    assert await tag.transceive(b"\xaa") == b"\xaa\x90\x00"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert card.events[-1] == "deactivate"
     assert is_free(path)
     with pytest.raises(LinkLost):
@@ -110,7 +113,19 @@ async def test_a_cancelled_tag_is_gone_and_its_front_end_is_free() -> None:
     async with emulated(emulator, card):
         assert await (await reader.tap(LONG)).transceive(b"\xcc") == b"\xcc\x90\x00"
         await reader.close()
+
+
+async def test_a_tag_that_is_closed_while_it_is_one_goes_on() -> None:
+    path, card = free_path(), Echo()
+    reader, emulator = NfcpyReader(path, technologies=("106A",)), NfcpyEmulator(path)
+    async with emulated(emulator, card):
+        await reader.tap(LONG)
         await emulator.close()
+        await emulator.close()
+        tag = await reader.tap(LONG)
+        assert await tag.transceive(b"\xaa") == b"\xaa\x90\x00"
+        await reader.close()
+    assert is_free(path)
 
 
 async def test_another_program_at_the_same_place() -> None:
@@ -258,6 +273,8 @@ class Chip:
 
     def exchange(self, data: bytearray | None, timeout: float) -> bytearray | None:
         self.said.append(None if data is None else bytes(data))
+        if timeout == 0:
+            return None
         block = self.blocks.pop(0) if self.blocks else OSError("unplugged")
         if isinstance(block, Exception):
             raise block
@@ -293,6 +310,14 @@ async def test_a_chip_that_tells_the_request(monkeypatch: pytest.MonkeyPatch) ->
         await NfcpyEmulator().emulate(Echo())
     assert chip.said[0] == b"\x0a\x03\xaa\x90\x00"
     assert chip.said[1] == b"\x1b\x03" + bytes(249) + b"\x90", "chained after 252 bytes"
+
+
+async def test_after_a_good_bye_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip, card = Chip(monkeypatch, LocalTarget("106A", tt4_cmd=bytearray(b"\x02\xaa")), b"\xc2"), Echo()
+    with pytest.raises(LinkError):
+        await NfcpyEmulator().emulate(card)
+    assert chip.said == [b"\x02\xaa\x90\x00", b"\xc2", b"\x02\xaa\x90\x00"]
+    assert card.events == ["activate", "aa", "deactivate"] * 2
 
 
 async def test_a_chip_that_complains_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

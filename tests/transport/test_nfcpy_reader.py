@@ -236,12 +236,18 @@ async def test_a_reader_that_cannot_be_used_is_not_waited_for_long(monkeypatch: 
 
 
 async def test_a_reader_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = threading.Event()
-    monkeypatch.setattr(Frontend, "sense", lambda *_, **__: free.wait(LONG) and None)
-    reader = NfcpyReader(last_resort=0.05)
+    free, used = threading.Event(), list[Frontend]()
+
+    def sense(frontend: Frontend, technology: str) -> None:
+        used.append(frontend)
+        free.wait(LONG)
+
+    monkeypatch.setattr(Frontend, "sense", sense)
+    reader = NfcpyReader(last_resort=0.05, technologies=("106A",))
     with pytest.raises(LinkTimeout):
         await reader.tap(LONG)
     free.set()
     with pytest.raises(DeviceNotFound):
         await reader.tap(0)
     await reader.close()
+    assert used[0] is not used[1], "the thread that hangs keeps the first"
