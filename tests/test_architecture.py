@@ -51,6 +51,7 @@ TESTED_ELSEWHERE = {
     "__init__.py": "tests/test_public.py",
     "cli/arguments.py": _BY_THE_PARSER,
     "cli/parties.py": _BY_THE_PARSER,
+    "cli/tag_parser.py": _BY_THE_PARSER,
     "cli/tools.py": _BY_THE_PARSER,
     "conformance/bench.py": _BY_THE_DEVICES,
     "conformance/cpace.py": _BY_THE_RUNNER,

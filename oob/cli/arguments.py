@@ -43,6 +43,12 @@ def add_adapter(parser: argparse.ArgumentParser, text: str = _ADAPTER) -> None:
     parser.add_argument("--adapter", metavar="HCI", help=text)
 
 
+def add_reader(parser: argparse.ArgumentParser) -> None:
+    """Add --reader; None for the first that is found."""
+    text = "usb, usb:VVVV:PPPP, tty:USB0:pn532, pcsc, or pcsc:PART-OF-NAME; default: the first that is found"
+    parser.add_argument("--reader", metavar="READER", help=text)
+
+
 def seconds(text: str) -> float:
     """Parse seconds, above 0 and at most 3600."""
     with suppress(ValueError):

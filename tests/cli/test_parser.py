@@ -16,6 +16,10 @@ COMMANDS = [
     ["issuer", "serve"],
     ["label"],
     ["label", "batch", "--count", "1", "--name", "n", "--out", "d"],
+    ["tag", "read"],
+    ["tag", "write", "--url", "u", "--app", "a", "--lock"],
+    ["tag", "erase", "--force"],
+    ["tag", "lock", "--yes"],
     ["discover"],
     ["doctor"],
     ["conformance", "vectors", "f"],
@@ -32,11 +36,11 @@ def test_each_command_has_its_function(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], *COMMANDS, ["device"], ["issuer"], ["conformance"], ["sim"]], ids=lambda c: " ".join(c[:2])
+    "command", [[], *COMMANDS, ["device"], ["issuer"], ["conformance"], ["sim"], ["tag"]], ids=lambda c: " ".join(c[:2])
 )
 def test_help_teaches(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = [word for word in command if word.islower() and len(word) > 1]
-    words = words[: 2 if words[:1] in (["device"], ["issuer"], ["conformance"], ["sim"], ["label"]) else 1]
+    words = words[: 2 if words[:1] in (["device"], ["issuer"], ["conformance"], ["sim"], ["label"], ["tag"]) else 1]
     with pytest.raises(SystemExit) as caught:
         main([*words, "--help"])
     assert caught.value.code == 0
@@ -58,6 +62,10 @@ def test_every_example_in_the_help_can_be_parsed(capsys: pytest.CaptureFixture[s
         "sim bluez",
         "sim device",
         "label batch",
+        "tag read",
+        "tag write",
+        "tag erase",
+        "tag lock",
     )
     for words in ([], ["demo"], ["pair"], ["label"], ["discover"], ["doctor"], *map(str.split, verbs)):
         with pytest.raises(SystemExit):

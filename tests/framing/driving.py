@@ -9,12 +9,17 @@ from oob.errors import LinkLost, PeerError, UsageError
 from oob.framing.procedure import Procedure, TagMemory, TagType
 from oob.framing.type2 import open_type2
 from oob.framing.type3 import open_type3
+from oob.framing.type4 import open_type4
 from oob.sim.tags import SimulatedChip
 
 T = TypeVar("T")
 LIMIT = 1000
 """Commands, more than any procedure may give."""
-OPEN: dict[TagType, Callable[[], Procedure[TagMemory]]] = {TagType.TYPE_2: open_type2, TagType.TYPE_3: open_type3}
+OPEN: dict[TagType, Callable[[], Procedure[TagMemory]]] = {
+    TagType.TYPE_2: open_type2,
+    TagType.TYPE_3: open_type3,
+    TagType.TYPE_4: open_type4,
+}
 
 
 def drive(procedure: Procedure[T], answer: Callable[[bytes], bytes]) -> T:
@@ -31,6 +36,7 @@ def drive(procedure: Procedure[T], answer: Callable[[bytes], bytes]) -> T:
 
 
 def opened(chip: SimulatedChip) -> TagMemory:
+    chip.activate()
     return drive(OPEN[chip.type](), chip.process)
 
 

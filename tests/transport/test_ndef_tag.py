@@ -93,6 +93,7 @@ async def test_a_procedure_that_is_left_behind_is_closed(name: str) -> None:
             ended.append(name)
 
     chip.torn_after = 3
+    procedure = endless()
     with pytest.raises(LinkLost):
-        await drive(endless(), tag)
+        await drive(procedure, tag)
     assert (ended, chip.commands) == ([name], 3)
