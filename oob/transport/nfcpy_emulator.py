@@ -118,6 +118,7 @@ class NfcpyEmulator(Emulator):
         first, rats = bytes(found.tt4_cmd or b""), bytes(found.rats_cmd or b"")
         is_answered = first[0] != _RATS  # which is no block
         longest = device.max_send_data_size + 2
+        self._damaged = 0
         try:
             if is_answered and not rats:
                 target = IsoDepTarget(min(_UNKNOWN_FRAME, longest))
@@ -143,7 +144,9 @@ class NfcpyEmulator(Emulator):
             self._damaged += 1
             return b"" if self._damaged < ERRORS else None
         self._damaged = 0
-        return None if block is None or bytes(block) in _ANEW else bytes(block)
+        if not wait or block is None or bytes(block) in _ANEW:
+            return None
+        return bytes(block)
 
 
 def _local_target(ats: Ats) -> object:

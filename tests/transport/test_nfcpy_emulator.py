@@ -263,6 +263,7 @@ class Chip:
         self.max_send_data_size, self.max_recv_data_size = 252, 251  # PN531
         self.device, self.said = self, list[bytes | None]()
         self.listened: list[LocalTarget] = []
+        self.nothing: bytearray | None = None
         monkeypatch.setattr(Frontend, "_open", lambda _: self)
 
     def listen(self, target: LocalTarget, timeout: float) -> LocalTarget | None:
@@ -274,13 +275,13 @@ class Chip:
     def exchange(self, data: bytearray | None, timeout: float) -> bytearray | None:
         self.said.append(None if data is None else bytes(data))
         if timeout == 0:
-            return None
+            return self.nothing
         block = self.blocks.pop(0) if self.blocks else OSError("unplugged")
         if isinstance(block, Exception):
             raise block
         return bytearray(block)
 
-    def sense(self, *targets: object) -> None:
+    def sense(self, *targets: object, iterations: int = 1, interval: float = 0.1) -> None:
         raise AssertionError
 
     def open(self, path: str) -> bool:
@@ -312,8 +313,12 @@ async def test_a_chip_that_tells_the_request(monkeypatch: pytest.MonkeyPatch) ->
     assert chip.said[1] == b"\x1b\x03" + bytes(249) + b"\x90", "chained after 252 bytes"
 
 
-async def test_after_a_good_bye_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("nothing", [None, bytearray()], ids=["PN53x", "RC-S380"])
+async def test_after_a_good_bye_nothing_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, nothing: bytearray | None
+) -> None:
     chip, card = Chip(monkeypatch, LocalTarget("106A", tt4_cmd=bytearray(b"\x02\xaa")), b"\xc2"), Echo()
+    chip.nothing = nothing
     with pytest.raises(LinkError):
         await NfcpyEmulator().emulate(card)
     assert chip.said == [b"\x02\xaa\x90\x00", b"\xc2", b"\x02\xaa\x90\x00"]
@@ -324,11 +329,13 @@ async def test_a_chip_that_complains_for_ever(monkeypatch: pytest.MonkeyPatch) -
     found = LocalTarget("106A", tt4_cmd=bytearray(b"\x02\xaa"))
     complaints = [nfc.clf.TransmissionError()] * ERRORS
     silence = [nfc.clf.TimeoutError()] * 100
-    chip, card = Chip(monkeypatch, found, b"\x03\xbb", *silence, *complaints), Echo()
+    chip, card = Chip(monkeypatch, found, b"\x03\xbb", *silence, *complaints, *complaints), Echo()
     with pytest.raises(LinkError):
         await NfcpyEmulator().emulate(card)
-    assert card.events == ["activate", "aa", "bb", "deactivate", "activate", "aa", "deactivate"]
-    assert chip.said == [b"\x02\xaa\x90\x00", b"\x03\xbb\x90\x00", *[None] * (100 + ERRORS - 1), b"\x02\xaa\x90\x00"]
+    once = ["activate", "aa", "deactivate"]
+    assert card.events == ["activate", "aa", "bb", "deactivate", *once, *once]
+    answers, quiet = [b"\x02\xaa\x90\x00", b"\x03\xbb\x90\x00"], [None] * (ERRORS - 1)
+    assert chip.said == [*answers, *[None] * 100, *quiet, answers[0], *quiet, answers[0]]
 
 
 async def test_a_chip_that_cannot_be_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
