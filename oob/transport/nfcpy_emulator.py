@@ -22,7 +22,7 @@ from oob.transport.nfcpy_frontend import FrontendThread
 WINDOW: Final = 0.5
 """Seconds that nfcpy waits for a reader, or for its next block; in between, `emulate` can be cancelled."""
 FWI: Final = 8
-"""77 ms for a response: what the NFC Forum lets a tag take (Digital Protocol, FWI of Type 4A)."""
+"""77 ms for a response, as tags that are in wide use ask for (NXP, MIFARE DESFire EV1: TB(1) 81h)."""
 FWI_SIMULATED: Final = 11
 """0.6 s: two processes on one machine wait for one another longer than two chips do."""
 ERRORS: Final = 20

@@ -15,7 +15,7 @@ from oob.transport.nfc import COMMAND_WAIT
 from oob.transport.nfcpy_edge import Device, Target, load_nfcpy, renamed
 
 ACTIVATION_WAIT: Final = 0.1
-"""Seconds for the answer to a selection: 4.8 ms on the air (ISO/IEC 14443-4, section 5.7), and the way to it."""
+"""Seconds for the answer to a selection: 4.8 ms on the air (ISO/IEC 14443-4, section 5.5), and the way to it."""
 _RATS: Final = b"\xe0\x80"  # frames of 256 bytes (FSDI 8), CID 0
 _RATS_SHORT: Final = b"\xe0\x70"  # frames of 128 bytes (FSDI 7)
 _T2T_WAIT: Final = 0.1
