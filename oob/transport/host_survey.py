@@ -17,7 +17,7 @@ CONFIGURATION: Final = "etc/bluetooth/main.conf"
 """BlueZ's settings, below the root."""
 
 # On Linux pyscard is compiled; there are wheels for Windows and macOS.
-_COMPILER: Final = "sudo apt install swig gcc python3-dev libpcsclite-dev"
+_COMPILER: Final = "sudo apt install gcc python3-dev libpcsclite-dev"
 _PACKAGES: Final = {
     "bleak": ("Bluetooth LE as a client", "pip install 'oob[ble]'"),
     "dbus-fast": ("Bluetooth LE on Linux", "pip install 'oob[ble]'"),

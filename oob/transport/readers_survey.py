@@ -55,10 +55,11 @@ _PLUG_IN: Final = "Plug it in; oob doctor names what is there"
 _WIRING: Final = "Is the board set to HSU, and TX wired to RX? hardware/readers.md"
 _DENIED: Final = 0x8010006A
 """SCARD_W_SECURITY_VIOLATION: pcscd asked polkit, which said no (pcsc-lite, src/winscard_svc.c)."""
-_POLKIT: Final = (
+POLKIT: Final = (
     """echo "polkit.addRule(function(action, subject) { if (action.id.indexOf('org.debian.pcsc-lite.') == 0 """
     """&& subject.user == '$USER') return polkit.Result.YES; });" | sudo tee /etc/polkit-1/rules.d/oob-nfc.rules"""
 )
+"""How to let this user use PC/SC where polkit lets only who sits at the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def _listed(check: str, restart: str, listed: Callable[[], list[str]]) -> Findin
     if isinstance(answer, ImportError):
         return warning(check, "its readers are not known without pyscard", installation_of("pyscard"))
     if getattr(answer, "hresult", 0) & 0xFFFFFFFF == _DENIED:
-        return warning(check, "runs, and lets only who sits at the machine use it (polkit)", _POLKIT)
+        return warning(check, "runs, and lets only who sits at the machine use it (polkit)", POLKIT)
     return warning(check, "lists no readers" if answer else "does not answer", restart)
 
 
