@@ -268,6 +268,8 @@ class Chip:
 
     def listen(self, target: LocalTarget, timeout: float) -> LocalTarget | None:
         self.listened.append(target)
+        if len(self.listened) > 9:
+            raise OSError("unplugged")
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
@@ -336,6 +338,14 @@ async def test_a_chip_that_complains_for_ever(monkeypatch: pytest.MonkeyPatch) -
     assert card.events == ["activate", "aa", "bb", "deactivate", *once, *once]
     answers, quiet = [b"\x02\xaa\x90\x00", b"\x03\xbb\x90\x00"], [None] * (ERRORS - 1)
     assert chip.said == [*answers, *[None] * 100, *quiet, answers[0], *quiet, answers[0]]
+
+
+async def test_a_reader_that_breaks_the_protocol_of_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip, card = Chip(monkeypatch, IndexError("bytearray index out of range")), Echo()
+    with pytest.raises(LinkError, match="unplugged"):
+        await NfcpyEmulator().emulate(card)
+    assert len(chip.listened) == 10
+    assert not card.events
 
 
 async def test_a_chip_that_cannot_be_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
