@@ -134,5 +134,14 @@ def _connect(device: Device, path: str) -> bool:
         raise
     except ImportError as error:
         raise UsageError(f"nfcpy has no driver for {path}", remedy="For example: tty:USB0:pn532") from error
+    except ValueError as error:
+        if not path.startswith("udp"):
+            raise _odd(path, error) from error
+        # It looks the number up in /etc/services, and wants a number back.
+        raise UsageError(f"nfcpy takes no port that has a name: {path}", remedy="Take another port") from error
     except Exception as error:  # of libusb, of pyserial, of a driver whose reader answers oddly
-        raise LinkError(f"{path} does not answer as a reader ({error})", step="reader", remedy=AGAIN) from error
+        raise _odd(path, error) from error
+
+
+def _odd(path: str, error: Exception) -> LinkError:
+    return LinkError(f"{path} does not answer as a reader ({error})", step="reader", remedy=AGAIN)

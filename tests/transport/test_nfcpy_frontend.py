@@ -122,6 +122,14 @@ def test_a_reader_that_cannot_be_opened(
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(("path", "expected"), [("udp:127.0.0.1:60179", UsageError), ("usb", LinkError)])
+def test_a_port_that_has_a_name(made: type[StandIn], path: str, expected: type[OobError]) -> None:
+    made.does = staticmethod(raising(ValueError("invalid literal for int() with base 10: 'fido'")))
+    with pytest.raises(OobError) as caught:
+        Frontend(path).sense("106A")
+    assert type(caught.value) is expected
+
+
 def test_a_reader_without_names_is_called_by_its_path(made: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Driver, "vendor_name", None)
     monkeypatch.setattr(Driver, "product_name", "")

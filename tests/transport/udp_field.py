@@ -49,10 +49,13 @@ def as_type_3(chip: SimulatedFelica) -> Answer:
 
 
 def free_path() -> str:
-    """Return a path of nfcpy at which nobody listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"udp:127.0.0.1:{probe.getsockname()[1]}"
+    """Return a path of nfcpy at which nobody listens; nfcpy takes no port that has a name in /etc/services."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            host, port = probe.getsockname()
+        if socket.getnameinfo((host, port), socket.NI_NUMERICHOST)[1] == str(port):
+            return f"udp:{host}:{port}"
 
 
 @contextmanager
