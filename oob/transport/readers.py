@@ -1,7 +1,6 @@
 """Which reader a person means: READER on the command line, or the first that is found."""
 
 import re
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
@@ -9,6 +8,7 @@ from oob.errors import UsageError
 from oob.transport.nfc import Emulator, Reader
 from oob.transport.nfcpy_emulator import NfcpyEmulator
 from oob.transport.nfcpy_reader import NfcpyReader
+from oob.transport.pcsc_reader import PcscReader
 from oob.transport.readers_survey import readers_in
 
 EXAMPLES: Final = "usb, usb:054c:06c3, tty:USB0:pn532, pcsc, pcsc:ACR122"
@@ -28,8 +28,7 @@ def open_reader(reader: str | None = None) -> Reader:
     if reader is None:
         reader = _USB if find_spec("nfc") and any(readers_in()) else "pcsc"
     if match := _PCSC.fullmatch(reader):
-        pcsc: Reader = import_module("oob.transport.pcsc_reader").PcscReader(match[1] or "")
-        return pcsc
+        return PcscReader(match[1] or "")
     return NfcpyReader(_nfcpy_path(reader))
 
 
