@@ -14,9 +14,7 @@ from oob.transport.readers_survey import readers_in
 EXAMPLES: Final = "usb, usb:054c:06c3, tty:USB0:pn532, pcsc, pcsc:ACR122"
 """What READER looks like."""
 _USB: Final = "usb"
-_NFCPY: Final = re.compile(
-    r"usb(:[0-9a-f]{4}:[0-9a-f]{4})?|(tty|com):[\w-]+:\w+|udp:[\w.-]+:\d{1,5}", re.ASCII | re.IGNORECASE
-)
+_NFCPY: Final = re.compile(r"usb(:[0-9a-fA-F]{4}:[0-9a-fA-F]{4})?|(tty|com):[\w-]+:\w+|udp:[\w.-]+:\d{1,5}", re.ASCII)
 _PCSC: Final = re.compile(r"pcsc(?::(.+))?")
 
 
@@ -42,4 +40,4 @@ def open_emulator(reader: str | None = None) -> Emulator:
 def _nfcpy_path(reader: str) -> str:
     if not _NFCPY.fullmatch(reader):
         raise UsageError(f"{reader!r} names no reader", step="reader", remedy=f"For example: {EXAMPLES}")
-    return reader
+    return reader.lower() if reader.startswith(_USB) else reader

@@ -11,13 +11,17 @@ from oob.transport.nfcpy_reader import NfcpyReader
 from oob.transport.pcsc_reader import PcscReader
 from oob.transport.readers import EXAMPLES, open_emulator, open_reader
 
-NFCPY = ["usb", "usb:054c:06c3", "usb:054C:06C3", "tty:USB0:pn532", "tty:AMA0:pn532", "com:COM3:pn532"]
+NFCPY = ["usb", "usb:054c:06c3", "tty:USB0:pn532", "tty:AMA0:pn532", "com:COM3:pn532"]
 
 
 @pytest.mark.parametrize("reader", [*NFCPY, "udp:localhost:54321", "udp:127.0.0.1:1"])
 def test_the_paths_of_nfcpy(reader: str) -> None:
     assert open_reader(reader).name == f"nfcpy {reader}"
     assert open_emulator(reader).name == f"nfcpy {reader}"
+
+
+def test_digits_may_be_capitals() -> None:
+    assert open_reader("usb:054C:06C3").name == "nfcpy usb:054c:06c3"
 
 
 @pytest.mark.parametrize(("reader", "name"), [("pcsc", "PC/SC"), ("pcsc:ACR122U PICC", "PC/SC ACR122U PICC")])
@@ -27,7 +31,9 @@ def test_readers_of_pcsc(reader: str, name: str) -> None:
         open_emulator(reader)
 
 
-@pytest.mark.parametrize("reader", ["", "usb:", "usb:54c:6c3", "usb:1:2", "tty", "tty:USB0", "tty:../x:pn532", "udp"])
+@pytest.mark.parametrize(
+    "reader", ["", "usb:", "usb:54c:6c3", "usb:1:2", "tty", "tty:USB0", "tty:../x:pn532", "udp", "USB"]
+)
 @pytest.mark.parametrize("opened", [open_reader, open_emulator])
 def test_what_names_no_reader(reader: str, opened: type) -> None:
     if opened is open_emulator and not reader:
