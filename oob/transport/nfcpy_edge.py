@@ -49,8 +49,8 @@ class Device(Protocol):
         """Let go of the reader."""
         ...
 
-    def sense(self, *targets: object) -> Target | None:
-        """Switch the field off, and on again for these targets."""
+    def sense(self, *targets: object, iterations: int = 1, interval: float = 0.1) -> Target | None:
+        """Switch the field off, and on again for these targets; look so many times, so many seconds apart."""
         ...
 
     def listen(self, target: object, timeout: float) -> Target | None:
