@@ -7,6 +7,7 @@ unknown type: within the service that was selected, that is enough.
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Final
 
 from oob.errors import LinkError
@@ -25,11 +26,14 @@ SERVICE: Final = Service("urn:nfc:xsn:oob.invalid:pair", wait_int=8, extensions=
 """The pairing service. The reader waits 2 ms before it reads, about what a small device takes for a message."""
 AGAIN: Final = 1.0
 """Seconds before a front-end that failed is tried again."""
+KEPT: Final = Timing().resume
+"""Seconds for which a tap that had selected the service, and broke off, finds the greeting as it was."""
 
 Greet = Callable[[], Sequence[Record]]
-"""The records that a tap shows beside the service, such as the device's URL and its bootstrap data.
+"""The records that a tap shows beside the service: what anyone may see, such as a URL, and then the bootstrap data.
 
-It is called for each tap, but for those that may take a conversation up: they see what its first tap saw.
+It is called for each tap, but for those that may go on with a former one: they see what that one saw. Whoever is shown
+more than the first record is shown the service as well; so a device that would answer nobody returns no more than that.
 """
 
 
@@ -51,6 +55,7 @@ class TnepStack:
         self._greeting: Sequence[Record] = ()
         self._peripheral: Peripheral | None = None
         self._is_offering = False
+        self._kept_until = 0.0  # by the loop's clock; until then the next tap may go on with the last one
         self._peer: Hashable = None  # names the tap that goes on
         self._task: asyncio.Task[None] | None = None
 
@@ -60,7 +65,7 @@ class TnepStack:
         self._task = asyncio.create_task(self._emulate())
 
     async def advertise(self, tag: bytes | None) -> None:
-        """Show the service to those who tap from now on; None: show nothing but the greeting's first record."""
+        """Show the service to those who tap from now on; None: to those whom the greeting shows more."""
         self._is_offering = tag is not None
 
     async def stop(self) -> None:
@@ -81,7 +86,7 @@ class TnepStack:
     async def disconnect(self, peer: Hashable) -> None:
         """Answer the reader no more, once it has what was sent to it."""
         if peer is self._peer:
-            self._peer = None
+            self._peer, self._kept_until = None, 0.0
 
     async def _emulate(self) -> None:
         while True:
@@ -98,9 +103,11 @@ class TnepStack:
         self.end()
         if self._peripheral is None:
             return
-        if not self._peripheral.is_engaged:
+        goes_on = self._peripheral.is_engaged or asyncio.get_running_loop().time() < self._kept_until
+        if not goes_on:
             self._greeting = self._greet()
-        self._tag.begin([*self._greeting, SERVICE.to_record()] if self._is_offering else self._greeting[:1])
+        offers = self._is_offering or goes_on or len(self._greeting) > 1
+        self._tag.begin([*self._greeting, SERVICE.to_record()] if offers else self._greeting)
         self._peer = object()
         self._peripheral.on_connect(self._peer)
 
@@ -115,11 +122,13 @@ class TnepStack:
             return self._tag.refuse()
         match event:
             case Event.SELECTED:
+                self._kept_until = inf
                 self._peripheral.on_subscribe(self._peer, True)
             case Event.RECEIVED:
                 for record in records:
                     self._peripheral.on_write(self._peer, record.payload, MAX_FRAME + ATT_HEADER)
             case Event.DESELECTED:
+                self._kept_until = 0.0
                 self._peripheral.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
 
     def lock(self) -> bool:
@@ -130,6 +139,7 @@ class TnepStack:
         """The reader is gone."""
         peer, self._peer = self._peer, None
         if peer is not None and self._peripheral is not None:
+            self._kept_until = min(self._kept_until, asyncio.get_running_loop().time() + KEPT)
             self._peripheral.on_disconnect(peer)
 
 
