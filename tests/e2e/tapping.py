@@ -27,9 +27,8 @@ from oob.progress import Progress
 from oob.sim.field import Field, FieldModel
 from oob.storage import private_directory
 from oob.transport.carrier import beside
-from oob.transport.link import Link, Timing
+from oob.transport.link import Link, Listener, Timing
 from oob.transport.nfc import Reader
-from oob.transport.peripheral import Peripheral
 from oob.transport.tnep_poller import connect, tap
 from oob.transport.tnep_stack import nfc_listener
 from tests.exchange import CONTEXT
@@ -91,7 +90,7 @@ class Tapping:
     field: Field
     device: Device
     client: Client
-    listener: Peripheral
+    listener: Listener
     issuer: Issuer
     timing: Timing | None
     certifying: float
@@ -163,9 +162,13 @@ async def tapping(
     asking: float = 0.0,
     random: Callable[[str], Callable[[int], bytes]] = lambda _: os.urandom,
     clock: Callable[[], float] | None = None,
+    listener: Listener | None = None,
     **options: Any,
 ) -> AsyncIterator[Tapping]:
-    """Set both up, near each other. `asking` is how many seconds a request to the issuer takes."""
+    """Set both up, near each other, or with another `listener`, which is started.
+
+    `asking` is how many seconds a request to the issuer takes. `options` are the device's.
+    """
     loop = asyncio.get_running_loop()
     clock = clock or (lambda: NOW + loop.time())
     field = field or Field(FieldModel(0.015, air=True))
@@ -192,11 +195,12 @@ async def tapping(
         report=told,
     )
     client.issuer = issuer  # type: ignore[assignment]
-    listener = nfc_listener(field, lambda: both.greeting(), timing=timing)
+    if listener is None:
+        listener = nfc_listener(field, lambda: both.greeting(), timing=timing)
+        await listener.start()
     both = Tapping(field, device, client, listener, issuer, timing, certifying)
     steps.append(both.report)
     device.certifier.obtain = both.obtain  # type: ignore[method-assign]
-    await listener.start()
     async with beside(device.serve(listener)):
         await asyncio.sleep(0.001)  # until it is visible
         yield both

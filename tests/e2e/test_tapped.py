@@ -362,6 +362,16 @@ def test_a_secret_is_made_for_each_tap_and_kept_while_its_tap_may_come_again() -
         assert shown(after.records) != shown(records)
         await after.close()
 
+        records, link = await both.link()
+        await link.send(MessageType.HANDSHAKE, b"\xff")
+        await link.receive(5)
+        await asyncio.sleep(10)  # the device has hung up
+        both.field.part()
+        last = await tap(both.field, 5)
+        assert shown(last.records) != shown(records)
+        await last.close()
+        await link.close()
+
     play(scene, model=Model.SECRET)
 
 
