@@ -7,14 +7,14 @@ from typing import Final, TypeVar
 
 from oob.errors import LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
 from oob.framing.gatt import MAX_FRAME
-from oob.framing.ndef import Record, Tnf, decode
+from oob.framing.ndef import Record, decode
 from oob.framing.tnep import Poll, Read, Service, Wait, Write, deselect, exchange, find_service, select
 from oob.progress import Progress, Report, silent
 from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.link import FramedLink, Timing
 from oob.transport.ndef_tag import NdefTag, open_tag
 from oob.transport.nfc import Reader
-from oob.transport.tnep_stack import SERVICE
+from oob.transport.tnep_stack import SERVICE, frames_of, record_of
 
 T = TypeVar("T")
 
@@ -173,13 +173,12 @@ class _PollerCarrier:
             try:
                 if not self._selected:
                     await self._select()
-                records = [Record(Tnf.UNKNOWN, payload=frame) for frame in frames]
-                answer = await _run(exchange(self._service, records), self._tag)
+                answer = await _run(exchange(self._service, [record_of(frame) for frame in frames]), self._tag)
             except (LinkError, PeerError) as error:
                 self._inbox.fail(error)
                 raise
-            for record in answer:
-                self._inbox.put(record.payload)
+            for frame in frames_of(answer):
+                self._inbox.put(frame)
 
     async def _select(self) -> None:
         await _run(select(self._service), self._tag)

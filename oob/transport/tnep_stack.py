@@ -37,6 +37,16 @@ more than the first record is shown the service as well; so a device that would 
 """
 
 
+def record_of(frame: bytes) -> Record:
+    """Return the record in which a frame goes through a tag."""
+    return Record(Tnf.UNKNOWN, payload=frame)
+
+
+def frames_of(records: Sequence[Record]) -> list[bytes]:
+    """Return the frames among the records; one that is too long is cut, still too long, and not kept in full."""
+    return [each.payload[: MAX_FRAME + 1] for each in records if each.tnf is Tnf.UNKNOWN]
+
+
 def nothing_more() -> Sequence[Record]:
     """Greet by the service alone."""
     return ()
@@ -81,7 +91,7 @@ class TnepStack:
         """Put one frame into the answer that the reader will read. LinkLost if the tap is over."""
         if peer is None or peer is not self._peer:
             raise connection_lost()
-        self._tag.send(Record(Tnf.UNKNOWN, payload=value))
+        self._tag.send(record_of(value))
 
     async def disconnect(self, peer: Hashable) -> None:
         """Answer the reader no more, once it has what was sent to it."""
@@ -125,8 +135,8 @@ class TnepStack:
                 self._kept_until = inf
                 self._peripheral.on_subscribe(self._peer, True)
             case Event.RECEIVED:
-                for record in records:
-                    self._peripheral.on_write(self._peer, record.payload, MAX_FRAME + ATT_HEADER)
+                for frame in frames_of(records):
+                    self._peripheral.on_write(self._peer, frame, MAX_FRAME + ATT_HEADER)
             case Event.DESELECTED:
                 self._kept_until = 0.0
                 self._peripheral.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)

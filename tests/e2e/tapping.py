@@ -97,6 +97,11 @@ class Tapping:
     steps: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     on_step: Callable[[str, str], None] = lambda *_: None
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Whose time is virtual."""
+        return asyncio.get_running_loop()
+
     def report(self, progress: Progress) -> None:
         self.steps.append((progress.who, progress.step))
         self.on_step(progress.who, progress.step)
@@ -115,13 +120,15 @@ class Tapping:
         return [URL, Record(Tnf.EXTERNAL, BOOTSTRAP, carried.encode())]
 
     async def link(self, reader: Reader | None = None, patience: float = 40.0) -> tuple[tuple[Record, ...], Link]:
-        """Tap until the service is selected, as a person does who is told to tap again; return what was read."""
-        while True:
+        """Tap until the service is selected, up to 4 times, as a person does; return what was read, and the link."""
+        for tries in range(4):
             tapped = await tap(reader or self.field, patience, report=self.report)
             try:
                 return tapped.records, await connect(tapped, timing=self.timing, report=self.report)
             except LinkLost:
-                self.steps.append(("client", "not selected"))
+                if tries == 3:
+                    raise
+        raise AssertionError("not reached")
 
     async def pair(self, reader: Reader | None = None) -> Pairing:
         """Tap and pair, by what the tap shows or by the passcode."""
