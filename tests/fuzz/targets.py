@@ -31,6 +31,7 @@ from oob.handshake.messages import Error, Message1, Plaintext2, Plaintext3
 from oob.pairing import EAD_LABEL, Bootstrap, decode_ead_1
 from oob.pairing.bootstrap import PREFIX
 from tests.exchange import MODELS, fork
+from tests.fuzz import tnep
 from tests.fuzz.stage import C_R, Stage, ephemeral, identity, stage
 
 Target = Callable[[bytes], bool]
@@ -282,5 +283,6 @@ TARGETS: Final[dict[str, Target]] = {
     "frames": frames,
     "advertised_tag": advertised_tag,
     "ndef": _same(ndef.decode, ndef.encode),
+    **tnep.TARGETS,
 }
 """Name to target; `tests/fuzz/corpus/<name>/` holds its first inputs."""
