@@ -118,6 +118,8 @@ class Field:
         self.bytes += len(command) + len(response)
         self.air_bytes += on_air(command) + on_air(response)
         await asyncio.sleep(self.model.seconds(command, response))
+        if tap != self._taps:
+            raise tag_lost()  # parted meanwhile: the tag has taken the command, and nobody hears its response
         return response
 
     async def _put(self, card: Card) -> None:
