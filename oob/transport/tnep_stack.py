@@ -10,13 +10,13 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
-from oob.errors import LinkError
+from oob.errors import LinkError, OobError
 from oob.framing.gatt import MAX_FRAME, MessageType, control
-from oob.framing.ndef import Record, Tnf
+from oob.framing.ndef import Record, Tnf, encode
 from oob.framing.tnep import Event, Service, TnepTag
 from oob.framing.type4_card import Type4Card
 from oob.progress import Progress, Report, silent
-from oob.transport.carrier import connection_lost
+from oob.transport.carrier import connection_lost, finish
 from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import Timing
 from oob.transport.nfc import Emulator
@@ -79,8 +79,11 @@ class TnepStack:
         self._is_offering = tag is not None
 
     async def stop(self) -> None:
-        """Be no tag any more, and let go of the front-end."""
+        """Be no tag any more, and let go of the front-end, also when cancelled meanwhile."""
         self._peripheral = None
+        await finish(asyncio.create_task(self._let_go()))
+
+    async def _let_go(self) -> None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -115,11 +118,21 @@ class TnepStack:
             return
         goes_on = self._peripheral.is_engaged or asyncio.get_running_loop().time() < self._kept_until
         if not goes_on:
-            self._greeting = self._greet()
+            self._greeting = self._greeted()
         offers = self._is_offering or goes_on or len(self._greeting) > 1
         self._tag.begin([*self._greeting, SERVICE.to_record()] if offers else self._greeting)
         self._peer = object()
         self._peripheral.on_connect(self._peer)
+
+    def _greeted(self) -> Sequence[Record]:
+        """Return a new greeting; none where there cannot be one, which must not end the emulation."""
+        try:
+            greeting = self._greet()
+            encode([*greeting, SERVICE.to_record()])
+        except OobError as error:
+            self._report(Progress("device", "no greeting", str(error)))
+            return ()
+        return greeting
 
     def content(self) -> bytes:
         """Return what is to be read now."""

@@ -52,6 +52,7 @@ def tnep_service(data: bytes) -> bool:
         service = Service.from_record(Record(Tnf.WELL_KNOWN, b"Tp", data))
     except PeerError:
         return False
+    assert service.to_record().payload[1:] == data[1:]  # the first byte has the minor version, which may be another
     assert find_service([service.to_record()], service.name) == service
     return True
 
