@@ -32,11 +32,11 @@ class FieldModel:
         """Return the seconds from the command to its response."""
         if not self.air:
             return self.latency
-        return self.latency + TURNAROUND + (_on_air(command) + _on_air(response)) * BITS_PER_BYTE / BIT_RATE
+        return self.latency + TURNAROUND + (on_air(command) + on_air(response)) * BITS_PER_BYTE / BIT_RATE
 
 
-def _on_air(data: bytes) -> int:
-    """Return the bytes on the air, with those of each block."""
+def on_air(data: bytes) -> int:
+    """Return how many bytes a command or response takes on the air, with those of each block."""
     blocks = -(-len(data) // (BLOCK - BLOCK_OVERHEAD)) or 1
     return len(data) + blocks * BLOCK_OVERHEAD
 
@@ -50,6 +50,9 @@ class Field:
         self.model = model or FieldModel()
         self.commands = 0
         self.bytes = 0
+        """Of commands and responses so far, without what the air adds to them, ..."""
+        self.air_bytes = 0
+        """... and with it."""
         self.torn_after: int | None = None
         """After how many commands, counted from now on, the two are taken apart once, ..."""
         self.loses_response = False
@@ -113,7 +116,10 @@ class Field:
         response = self._card.process(command)
         self.commands += 1
         self.bytes += len(command) + len(response)
+        self.air_bytes += on_air(command) + on_air(response)
         await asyncio.sleep(self.model.seconds(command, response))
+        if tap != self._taps:
+            raise tag_lost()  # parted meanwhile: the tag has taken the command, and nobody hears its response
         return response
 
     async def _put(self, card: Card) -> None:

@@ -177,13 +177,14 @@ class _Conversation:
 
     async def reconnect(self) -> None:
         """Wait until the client takes the conversation up. Raises LinkLost when its time is up, or another came."""
-        try:
-            async with asyncio.timeout_at(self._lost_at + self._window):
-                await self._back.wait()
-        except TimeoutError:
-            raise connection_lost() from None
-        if self.connection is None:
-            raise connection_lost()
+        while self.connection is None:  # it may have been lost again before this gets its turn
+            if not self._window:
+                raise connection_lost()
+            try:
+                async with asyncio.timeout_at(self._lost_at + self._window):
+                    await self._back.wait()
+            except TimeoutError:
+                raise connection_lost() from None
         self._inbox = self._arriving
 
     async def close(self) -> None:
