@@ -26,8 +26,9 @@ from oob.transport.carrier import beside
 from oob.transport.link import Link
 from oob.transport.nfc import Reader, Tag
 from oob.transport.tnep_poller import connect, tap
-from oob.transport.tnep_stack import KEPT
-from tests.e2e.tapping import BOOTSTRAP, Tapping, tapping
+from oob.transport.tnep_stack import KEPT, nfc_listener
+from tests.e2e.stage import stage
+from tests.e2e.tapping import BOOTSTRAP, URL, Tapping, tapping
 from tests.exchange import ephemeral, identity
 
 AWAY = 0.7
@@ -418,6 +419,31 @@ def test_a_secret_is_made_for_each_tap_and_kept_while_its_tap_may_come_again() -
         await link.close()
 
     play(scene, model=Model.SECRET)
+
+
+async def test_with_a_genuine_issuer_in_real_time(tmp_path: Path) -> None:
+    """The certificate comes over TLS and ACME; meanwhile the tag is asked again and again, and torn off once."""
+    field = Field()
+    listener = nfc_listener(field, lambda: [URL])
+    await listener.start()
+
+    async def reach() -> Link:
+        while (tapped := await tap(field, 5)).service is None:  # it is not visible yet
+            await tapped.close()
+            await asyncio.sleep(0)
+        return await connect(tapped)
+
+    async with stage(tmp_path, listener=listener, connect=reach) as on:
+
+        def leave(who: str, step: str) -> None:
+            if step == "owned":
+                field.part()
+
+        on.on_step = leave
+        pairing = await on.pair()
+        assert (pairing.device, pairing.status) == (on.key, "ready")
+        assert on.device.certificate is not None
+    await listener.close()
 
 
 def test_progress_says_to_tap_again() -> None:
