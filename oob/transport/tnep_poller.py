@@ -135,12 +135,16 @@ class _PollerCarrier:
             raise link_closed()
         await self._let_go(connection_lost())
         self._report(Progress("client", "tap again", "the tap broke off"))
+        said = ""
         async with asyncio.timeout(RETAP):
             while True:
                 try:
                     return await self._take_up()
-                except (LinkLost, LinkTimeout, PeerError):
-                    await asyncio.sleep(REST)  # it left again, or is another tag
+                except (LinkLost, LinkTimeout, PeerError) as error:  # it left again, or is another tag
+                    if error.cause != said:
+                        said = error.cause
+                        self._report(Progress("client", "tap again", said))
+                    await asyncio.sleep(REST)
 
     async def close(self) -> None:
         """Say that no more will come, and let go of the tag. May be called twice."""
@@ -152,7 +156,7 @@ class _PollerCarrier:
         tapped = await _tap(self._reader, RETAP)
         if self._closed or tapped.records != self._records:
             await tapped.close()
-            raise link_closed() if self._closed else PeerError("another tag", step="tap")
+            raise link_closed() if self._closed else PeerError("this is another tag than before", step="tap")
         self._tag, self._selected, self._inbox = tapped.tag, False, Inbox()
 
     async def _ask(self) -> None:

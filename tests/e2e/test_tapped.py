@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oob.binding import InitiatorExchange
-from oob.client import Pairing, initiator_model
+from oob.client import Comparison, Pairing, initiator_model
 from oob.device import Device
 from oob.errors import LinkError, LinkLost, OobError
 from oob.framing.gatt import MessageType, resume
@@ -22,11 +22,13 @@ from oob.pairing import Model
 from oob.progress import Progress
 from oob.sim.field import Field, FieldModel
 from oob.sim.virtual_time import run
+from oob.transport.carrier import beside
 from oob.transport.link import Link
 from oob.transport.nfc import Reader, Tag
 from oob.transport.tnep_poller import connect, tap
-from oob.transport.tnep_stack import KEPT
-from tests.e2e.tapping import BOOTSTRAP, Tapping, tapping
+from oob.transport.tnep_stack import KEPT, nfc_listener
+from tests.e2e.stage import stage
+from tests.e2e.tapping import BOOTSTRAP, URL, Tapping, tapping
 from tests.exchange import ephemeral, identity
 
 AWAY = 0.7
@@ -141,6 +143,50 @@ def test_a_tag_that_does_not_come_back_is_a_clear_error_and_the_next_try_works(m
             await both.check_next()
 
         play(scene, model=model, within=300)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name.lower())
+def test_parted_at_any_time_also_while_nothing_is_under_way(model: Model) -> None:
+    """While the issuer is asked, a response is in the air, the certificate is waited for; for a moment, or for long."""
+    for step in range(60):
+
+        async def scene(both: Tapping, step: int = step) -> None:
+            async def part() -> None:
+                await asyncio.sleep(step * 0.018)
+                await both.field.near(False)
+                await asyncio.sleep((0.0, 0.5, 25.0)[step % 3])
+                await both.field.near()
+
+            async with beside(part()):
+                await pair(both)
+
+        play(scene, model=model, asking=0.1, certifying=0.4)
+
+
+def test_two_people_may_take_the_tag_away_to_compare_numbers() -> None:
+    numbers: list[str] = []
+
+    async def look(number: str, who: str) -> bool:
+        numbers.append(number)
+        await asyncio.sleep(8)
+        return True
+
+    async def scene(both: Tapping) -> None:
+        def leave(who: str, step: str) -> None:
+            if step == "message_3":
+                asyncio.get_running_loop().call_later(1, tear, both, 0, False, 20)
+
+        both.on_step = leave
+        both.device.offer.press()
+        await asyncio.sleep(2)  # until it is visible
+        _, link = await both.link()
+        pairing = await both.client.pair(link, Comparison(look))
+        await link.close()
+        assert (pairing.device, pairing.status, pairing.model) == (both.key, "ready", "compare")
+        assert len(numbers) == 2
+        assert len(set(numbers)) == 1
+
+    play(scene, model=Model.COMPARE, confirm=look)
 
 
 def test_taken_away_while_the_device_waits_for_its_certificate() -> None:
@@ -373,6 +419,31 @@ def test_a_secret_is_made_for_each_tap_and_kept_while_its_tap_may_come_again() -
         await link.close()
 
     play(scene, model=Model.SECRET)
+
+
+async def test_with_a_genuine_issuer_in_real_time(tmp_path: Path) -> None:
+    """The certificate comes over TLS and ACME; meanwhile the tag is asked again and again, and torn off once."""
+    field = Field()
+    listener = nfc_listener(field, lambda: [URL])
+    await listener.start()
+
+    async def reach() -> Link:
+        while (tapped := await tap(field, 5)).service is None:  # it is not visible yet
+            await tapped.close()
+            await asyncio.sleep(0)
+        return await connect(tapped)
+
+    async with stage(tmp_path, listener=listener, connect=reach) as on:
+
+        def leave(who: str, step: str) -> None:
+            if step == "owned":
+                field.part()
+
+        on.on_step = leave
+        pairing = await on.pair()
+        assert (pairing.device, pairing.status) == (on.key, "ready")
+        assert on.device.certificate is not None
+    await listener.close()
 
 
 def test_progress_says_to_tap_again() -> None:

@@ -414,22 +414,27 @@ def test_a_tag_that_is_slow_at_everything_is_given_up_in_time(run_virtual: Run) 
     run_virtual(main())
 
 
-async def test_another_tag_is_waited_out() -> None:
-    field, greetings = Watched(), [URL]
-    listener = nfc_listener(field, lambda: list(greetings))
-    await listener.start()
-    await listener.advertise(b"")
-    await asyncio.sleep(0)
-    async with beside(echo(listener)):
-        client = await linked(field)
-        vars(listener.stack)["_kept_until"] = 0.0
-        greetings[:] = [Record(Tnf.WELL_KNOWN, b"U", b"\x04other.example/d/1")]
-        field.part()
-        sending = asyncio.create_task(client.send(HANDSHAKE, b"q"))
-        await asyncio.sleep(0.05)
-        assert not sending.done()
-        greetings[:] = [URL]
-        await sending
-        assert await client.receive(5) == (HANDSHAKE, b"q")
-        await client.close()
-        await listener.close()
+def test_another_tag_is_waited_out(run_virtual: Run) -> None:
+    async def main() -> None:
+        field, greetings = Watched(), [URL]
+        listener = nfc_listener(field, lambda: list(greetings))
+        await listener.start()
+        await listener.advertise(b"")
+        await asyncio.sleep(0)
+        async with beside(echo(listener)):
+            said: list[str] = []
+            client = await connect(await tap(field, 5), report=lambda progress: said.append(progress.detail))
+            vars(listener.stack)["_kept_until"] = 0.0
+            greetings[:] = [Record(Tnf.WELL_KNOWN, b"U", b"\x04other.example/d/1")]
+            field.part()
+            sending = asyncio.create_task(client.send(HANDSHAKE, b"q"))
+            await asyncio.sleep(0.25)
+            assert not sending.done()
+            greetings[:] = [URL]
+            await sending
+            assert said == ["the tap broke off", "this is another tag than before"]
+            assert await client.receive(5) == (HANDSHAKE, b"q")
+            await client.close()
+            await listener.close()
+
+    run_virtual(main())
