@@ -66,7 +66,7 @@ TESTED_ELSEWHERE = {
     "transport/bluez_session.py": "one life of a device on BlueZ: tests/transport/test_bluez_peripheral.py",
     "sim/bluez/link.py": "a connection, tested as a device has it: tests/sim/bluez/test_remote_gatt.py",
     "sim/controller.py": "tested where something advertises by it: tests/sim/bluez/test_advertising_manager.py",
-    "framing/procedure.py": "names, which tests/framing/test_type2.py and its siblings go by",
+    "framing/procedure.py": "names and a check, which tests/framing/test_type2.py and its siblings go by",
     "transport/nfc.py": "names, which the readers' tests go by: tests/transport/test_nfcpy_reader.py",
     "transport/frame_stream.py": "what a socket and TCP share: tests/transport/test_socket.py, test_tcp.py",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",

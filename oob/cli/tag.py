@@ -11,7 +11,7 @@ from oob.framing import ndef, tnep
 from oob.pairing import Bootstrap
 from oob.pairing.tag_content import TagContent, is_foreign
 from oob.transport.ndef_tag import NdefTag, open_tag
-from oob.transport.nfc import Reader
+from oob.transport.readers import open_reader
 
 QUESTION = "Text of the QR code (OOB:...):"
 _WITH_K = (
@@ -23,11 +23,6 @@ _WITHOUT_K = (
 )
 _UNCHANGED = "It is unchanged: do it again"
 _FORCE = "Look at it with `oob tag read`; say --force if it may be lost"
-
-
-def open_reader(spec: str | None) -> Reader:
-    """Return the reader."""
-    raise NotImplementedError
 
 
 async def read(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -209,8 +204,8 @@ def _proves(bootstrap: Bootstrap | None) -> str:
 def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a person is shown, as label and text."""
     if found["content"] != "bootstrap":
-        records = f"somebody else's: {found['records']} records, no bootstrap data"
-        yield "content", "none: the tag is empty" if found["content"] == "empty" else records
+        others = f"somebody else's, without bootstrap data (NDEF records: {found['records']})"
+        yield "content", "none: the tag is empty" if found["content"] == "empty" else others
     texts = {
         "url": found["url"] and f"{found['url']} (not opened)",
         "product": found.get("name", ""),

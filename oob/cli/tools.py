@@ -30,16 +30,21 @@ def add_demo(commands: "Commands") -> None:
         epilog=(
             "examples:\n"
             "  oob demo                                   over simulated Bluetooth LE, by passcode\n"
+            "  oob demo --carrier nfc                     one tap on a simulated NFC tag does it all\n"
+            "  oob demo --carrier nfc-static              a simulated sticker, then simulated Bluetooth LE\n"
             "  oob demo --carrier memory --model secret   without a radio, by the secret of a QR code\n"
             "  oob demo --attack mitm                     watch an attack fail: exit code 4 or 5"
         ),
         formatter_class=Raw,
     )
     parser.add_argument(
-        "--carrier", choices=("ble", "memory"), default="ble", help="default: ble, on a simulated radio"
+        "--carrier",
+        choices=("ble", "nfc", "nfc-static", "memory"),
+        default="ble",
+        help="default: ble, on a simulated radio; nfc-static: a simulated sticker, then ble",
     )
     models = ("passcode", "secret", "compare")
-    parser.add_argument("--model", choices=models, default="passcode", help="default: passcode")
+    parser.add_argument("--model", choices=models, help="default: passcode; with NFC: secret")
     parser.add_argument(
         "--attack",
         metavar="NAME",
@@ -248,4 +253,4 @@ def add_sim(commands: "Commands") -> None:
     )
     device.add_argument("--ble", action="store_true", required=True, help="over simulated Bluetooth LE")
     add_offer(device, part="simulated-device")  # what is simulated does not count for the device of this machine
-    device.set_defaults(run="oob.cli.sim.device")
+    device.set_defaults(run="oob.cli.sim.device", fresh=False)

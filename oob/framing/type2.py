@@ -13,7 +13,7 @@ from typing import Final
 from oob.errors import PeerError, UsageError
 from oob.framing.procedure import Procedure, TagMemory, require_room
 
-_READ, _WRITE, _GET_VERSION, _ACK = 0x30, 0xA2, 0x60, b"\x0a"
+_READ, _WRITE, _ACK = 0x30, 0xA2, b"\x0a"
 _PAGE, _SECTOR, _DATA = 4, 1024, 16
 _NULL, _LOCK_CONTROL, _MEMORY_CONTROL, _NDEF, _TERMINATOR = 0x00, 0x01, 0x02, 0x03, 0xFE
 _CC, _LOCKS = 3, 2
@@ -21,13 +21,13 @@ _LONG = 0xFF
 _STEP: Final = "tag"
 
 _NTAG: Final = {
-    # GET_VERSION's storage size: page of the dynamic lock bits, the bits of all pages and of their block locks
-    0x0F: (0x28, b"\xff\x0f\x3f\x00"),
-    0x11: (0x82, b"\xff\x00\x0f\x00"),
-    0x13: (0xE2, b"\xff\x3f\x7f\x00"),
+    # by the size of the data area: page of the dynamic lock bits; the bits of all pages, and of their block locks
+    0x12: (0x28, b"\xff\x0f\x3f\x00"),
+    0x3E: (0x82, b"\xff\x00\x0f\x00"),
+    0x6D: (0xE2, b"\xff\x3f\x7f\x00"),
 }
-"""NTAG213, 215 and 216 (NXP, NTAG213/215/216, sections 8.5.3 and 10.1)."""
-_NTAG_VERSION: Final = b"\x00\x04\x04\x02\x01\x00"
+"""NTAG213, 215 and 216 (NXP, NTAG213/215/216, section 8.5.3)."""
+_NXP: Final = 0x04
 _CFGLCK: Final = b"\x40\x00\x00\x00"
 """Of the page two behind the dynamic lock bits: the configuration, with its password protection, is frozen."""
 
@@ -135,17 +135,26 @@ class _Type2:
 
     def lock(self) -> Procedure[None]:
         """Set the lock bits of an NTAG213, 215 or 216; what a torn lock has left out, another one does."""
-        version = yield bytes((_GET_VERSION,))
-        if len(version) != 8 or not version.startswith(_NTAG_VERSION) or version[6] not in _NTAG:
-            raise UsageError("only an NTAG213, 215 or 216 is locked by this program", step=_STEP)
-        page, bits = _NTAG[version[6]]
+        page, bits = yield from self._lock_bits()
         # The container first: a tag that is half locked says that it is read-only.
-        self._pages.known.clear()
         yield from self._pages.set_bits(_CC, b"\x00\x00\x00\x0f", adds=False)
         yield from self._pages.set_bits(page, bits, adds=True)
         yield from self._pages.set_bits(page + 2, _CFGLCK, adds=False)
         yield from self._pages.set_bits(_LOCKS, b"\x00\x00\xff\xff", adds=True)
         self.is_writable = False
+
+    def _lock_bits(self) -> Procedure[tuple[int, bytes]]:
+        """Return the page of the dynamic lock bits, and what to write there. UsageError for other chips.
+
+        A chip is known by its maker, its data area, and where its memory ends: READ goes on at page 0 there (section
+        10.2). GET_VERSION would say it outright, but cannot be said through PC/SC.
+        """
+        head = yield from self._bytes(list(range(_DATA)))
+        page, bits = _NTAG.get(head[14], (0, b""))
+        response = (yield bytes((_READ, page + 4))) if page and head[0] == _NXP else b""
+        if response[_PAGE:] != head[:12]:
+            raise UsageError("only an NTAG213, 215 or 216 is locked by this program", step=_STEP)
+        return page, bits
 
     def _walk(self, cells: list[int]) -> Procedure[None]:
         """Find the message's TLV, or the place for one: behind all others."""

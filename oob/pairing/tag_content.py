@@ -61,7 +61,7 @@ class TagContent:
 
     def encode(self) -> bytes:
         """Return the NDEF message. UsageError for a URL that is not "https://", a host and so on, in ASCII."""
-        return encode(list(self._records()))
+        return encode(self.records())
 
     @classmethod
     def decode(cls, message: bytes) -> "TagContent":
@@ -80,6 +80,10 @@ class TagContent:
             raise PeerError("a text on the tag is none", step=_STEP) from None
         except UsageError as error:
             raise PeerError(error.cause, step=_STEP, remedy=error.remedy) from error
+
+    def records(self) -> list[Record]:
+        """Return the NDEF records. UsageError as `encode`."""
+        return list(self._records())
 
     def _records(self) -> Iterator[Record]:
         if self.url:

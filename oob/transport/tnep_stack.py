@@ -50,7 +50,6 @@ class TnepStack:
         self._card = Type4Card(self)
         self._greeting: Sequence[Record] = ()
         self._clients: Clients | None = None
-        self._is_offering = False
         self._peer: Hashable = None  # names the tap that goes on
         self._task: asyncio.Task[None] | None = None
 
@@ -60,8 +59,7 @@ class TnepStack:
         self._task = asyncio.create_task(self._emulate())
 
     async def advertise(self, tag: bytes | None) -> None:
-        """Show the service to those who tap from now on; None: show nothing but the greeting's first record."""
-        self._is_offering = tag is not None
+        """Do nothing: who taps stands at the device, and `greet` says what to tell them."""
 
     async def stop(self) -> None:
         """Be no tag any more, and let go of the front-end."""
@@ -100,7 +98,7 @@ class TnepStack:
             return
         if not self._clients.is_engaged:
             self._greeting = self._greet()
-        self._tag.begin([*self._greeting, SERVICE.to_record()] if self._is_offering else self._greeting[:1])
+        self._tag.begin([*self._greeting, SERVICE.to_record()])
         self._peer = object()
         self._clients.on_connect(self._peer)
 

@@ -104,7 +104,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["pair", "--issuer", "u", "--root", "r", "--timeout", "nan"],
         ["pair", "--issuer", "u", "--root", "r", "--timeout", "soon"],
         ["device"],
-        ["device", "run"],
         ["issuer", "init"],
         ["discover", "--timeout", "3601"],
         ["conformance", "vectors"],

@@ -1,7 +1,9 @@
 """`oob tag` against simulated tags: what is said, what is kept, what is never shown."""
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -135,7 +137,7 @@ def test_an_empty_tag(tag: Tag) -> None:
 
 def test_what_others_wrote_is_kept_unless_it_may_be_lost(tag: Tag, chip: SimulatedChip) -> None:
     driving.write(chip, FOREIGN)
-    assert tag("read").out.splitlines()[1:] == ["content   somebody else's: 1 records, no bootstrap data"]
+    assert tag("read").out.splitlines()[1:] == ["content   somebody else's, without bootstrap data (NDEF records: 1)"]
     for arguments in (["write"], ["erase"], ["lock", "--yes"]):
         refused = tag(*arguments, "--json", stdin=CODE)
         assert (refused.code, refused.error["cause"]) == (2, "the tag holds 19 bytes of somebody else's")
@@ -151,7 +153,7 @@ def test_what_others_wrote_is_kept_unless_it_may_be_lost(tag: Tag, chip: Simulat
 def test_what_others_wrote_need_not_be_as_ours_is(tag: Tag, chip: SimulatedChip) -> None:
     links = [Record(Tnf.WELL_KNOWN, b"U", b"\x04a.example"), Record(Tnf.WELL_KNOWN, b"U", b"\x04b.example")]
     driving.write(chip, ndef.encode(links))
-    assert tag("read").out.splitlines()[1:] == ["content   somebody else's: 2 records, no bootstrap data"]
+    assert tag("read").out.splitlines()[1:] == ["content   somebody else's, without bootstrap data (NDEF records: 2)"]
     driving.write(chip, ndef.encode(links[:1]))
     assert tag("read").out.splitlines()[2:] == ["url       https://a.example (not opened)"]
 
@@ -265,3 +267,12 @@ def test_a_tag_that_keeps_something_else(tag: Tag) -> None:
 
     outcome = tag("write", "--json", stdin=CODE, held=Forgetful())
     assert (outcome.code, outcome.error["cause"]) == (4, "the tag did not keep what was written")
+
+
+def test_what_the_how_to_shows(tag: Tag) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "tags.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\$ oob tag (.*)\n((?:.+\n)+?)```", page, re.MULTILINE)
+    assert [command.split()[0] for command, _ in shown] == ["write", "read", "lock"]
+    for command, lines in shown:
+        outcome = tag(*command.partition(" < ")[0].split(), stdin=CODE)
+        assert sorted((outcome.err + outcome.out).splitlines()) == sorted(lines.splitlines())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oob.errors import LinkLost, PeerError, UsageError
@@ -175,14 +175,15 @@ def test_what_is_there_already_is_not_written() -> None:
     st.sampled_from(["", "00", "0000", "000000", "0103a00c34", "fd0155", "02031503 04", "0203240204"]),
     st.lists(st.binary(max_size=300), max_size=4),
 )
+@example(1, "0203150304", [b""])
 @settings(max_examples=150)
 def test_any_writes_read_back(units: int, first: str, messages: list[bytes]) -> None:
     data = bytes.fromhex(first)[: units * 8]
     chip = formatted(data, units=units)
     held = b""
     for message in messages:
-        capacity = opened(chip).capacity
-        if len(message) > capacity:
+        memory = opened(chip)
+        if len(message) > memory.capacity or not memory.is_writable:  # it may have no room for a TLV
             with pytest.raises(UsageError):
                 write(chip, message)
         else:
@@ -276,15 +277,32 @@ def test_a_torn_lock_can_be_completed(name: str) -> None:
         pytest.fail("never done")
 
 
-@pytest.mark.parametrize(
-    "version", [b"", b"\x00", bytes.fromhex("0004040201000b03"), bytes.fromhex("0004030101000f03")]
-)
-def test_what_cannot_be_locked_stays_as_it_is(version: bytes) -> None:
+def other_maker() -> SimulatedNtag:
+    return SimulatedNtag(uid=b"\x02sim\x01\x02\x03")
+
+
+def longer() -> SimulatedNtag:
     chip = SimulatedNtag()
-    memory = opened(chip)
+    chip.memory += bytes(4)
+    return chip
+
+
+@pytest.mark.parametrize("make", [other_maker, longer, partial(formatted, b"", 0x12), partial(formatted, b"", 0x06)])
+def test_what_cannot_be_locked_stays_as_it_is(make: Callable[[], SimulatedNtag]) -> None:
+    chip = make()
     before = bytes(chip.memory)
     with pytest.raises(UsageError, match="NTAG213, 215 or 216"):
-        drive(memory.lock(), lambda command: version if command == b"\x60" else chip.process(command))
+        lock(chip)
+    assert chip.memory == before
+
+
+@pytest.mark.parametrize("response", [b"", b"\x00", bytes(16), bytes(4)])
+def test_a_tag_that_does_not_say_where_its_memory_ends(response: bytes) -> None:
+    chip = SimulatedNtag()
+    before = bytes(chip.memory)
+    memory = opened(chip)
+    with pytest.raises(UsageError, match="NTAG213, 215 or 216"):
+        drive(memory.lock(), lambda command: response if command == b"\x30\x2c" else chip.process(command))
     assert chip.memory == before
 
 

@@ -5,13 +5,11 @@ import re
 import pytest
 from nfc.tag.tt2 import get_capacity
 
-from oob.framing.ndef import Record, Tnf, encode
 from oob.pairing import Bootstrap, Model
+from oob.pairing.tag_content import TagContent
 from tests.e2e.family import ROOT
 
 PAGE = (ROOT / "hardware/tags.md").read_text(encoding="utf-8")
-HTTPS = b"\x04"
-"""What stands for "https://" in a URI record (NFC Forum, URI Record Type Definition 1.0, table 3)."""
 
 
 def table(first: str) -> list[dict[str, str]]:
@@ -34,7 +32,7 @@ def named(pattern: str) -> str:
 
 
 def message(row: dict[str, str]) -> bytes:
-    """Return the message of a layout."""
+    """Return the NDEF message of a layout."""
     secret, tag_key = int(row["secret"]), int(row["tag key"])
     bootstrap = Bootstrap(
         version=1,
@@ -45,14 +43,7 @@ def message(row: dict[str, str]) -> bytes:
         name="n" * int(row["name"]),
         hints=tuple("h" * int(length) for length in row["hints"].split() if length != "0"),
     )
-    url = named("The URL here is").removeprefix("https://").encode()
-    records = [
-        Record(Tnf.WELL_KNOWN, b"U", HTTPS + url),
-        Record(Tnf.EXTERNAL, b"oob.invalid:b", bootstrap.encode()),
-    ]
-    if row["app"] == "yes":
-        records.append(Record(Tnf.EXTERNAL, b"android.com:pkg", named("the package").encode()))
-    return encode(records)
+    return TagContent(named("The URL here is"), bootstrap, named("the package") if row["app"] == "yes" else "").encode()
 
 
 @pytest.mark.parametrize("row", CAPACITIES.values(), ids=CAPACITIES)

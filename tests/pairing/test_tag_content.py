@@ -1,6 +1,7 @@
 """What a static tag says: the layout byte by byte, what fits on which tag, and what is refused."""
 
 from base64 import b64encode, urlsafe_b64encode
+from pathlib import Path
 from random import Random
 
 import ndef
@@ -56,6 +57,14 @@ def test_the_layout() -> None:
     first, second, third = ndef.message_decoder(message)
     assert (first.uri, second.type, second.data) == (URL, f"urn:nfc:ext:{OOB_DOMAIN}:b", data)
     assert (third.type, third.data) == ("urn:nfc:ext:android.com:pkg", APP.encode())
+
+
+def test_the_example_of_the_specification() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "spec" / "tag.md").read_text(encoding="utf-8")
+    shown = bytes.fromhex(page.partition("```text")[2].partition("```")[0])
+    secret, tag_key = bytes(range(0x40, 0x50)), bytes(range(0x60, 0x70))
+    content = TagContent(URL, Bootstrap(1, (Model.SECRET,), HASH, secret=secret, tag_key=tag_key))
+    assert (content.encode(), len(shown)) == (shown, 120)
 
 
 def test_www_has_a_prefix_of_its_own() -> None:

@@ -91,13 +91,15 @@ async def test_an_ntag_is_read_and_written_by_pseudo_apdus(bed: Bed) -> None:
         assert tag.type is TagType.TYPE_2
         opened = await open_tag(tag)
         await opened.store(MESSAGE[:400])
-        with pytest.raises(UsageError, match="only an NTAG213, 215 or 216"):
-            await opened.lock()  # GET_VERSION does not reach it
         chip.memory[10] = 0x20  # page 5 is locked
         assert await tag.transceive(b"\x30\x04") == b"".join(map(chip.page, range(4, 8)))
         assert await tag.transceive(b"\xa2\x05\x01\x02\x03\x04") == b"\x00", "the tag is there, and refuses"
         await tag.close()
-        assert await (await open_tag(await reader.tap(PATIENCE))).read() == MESSAGE[:400]
+        opened = await open_tag(await reader.tap(PATIENCE))
+        assert await opened.read() == MESSAGE[:400]
+        await opened.lock()
+        with pytest.raises(UsageError, match="read-only"):
+            await (await open_tag(await reader.tap(PATIENCE))).write(b"")
         await reader.close()
 
 
