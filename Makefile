@@ -3,8 +3,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# What the demo and the tests run on. Neither needs a reader; `pcsc` moreover must be compiled on Linux.
-EXTRAS := ble,issuer,cli,sim
+# What the demo and the tests run on. `pcsc` is for the tests alone: on Linux it must be compiled, and where that cannot be
+# done they skip what needs it.
+EXTRAS := ble,nfc,qr,issuer,cli,sim
+NO_PYSCARD = "No pyscard, see $(VENV)/pyscard.log: the tests of PC/SC will be skipped. To run them: apt-get install" \
+  "gcc libpcsclite-dev python3-dev pcscd vsmartcard-vpcd, then make clean"
 # The interpreter for .venv, for example `make test PYTHON=/opt/python3.12/bin/python3`.
 PYTHON ?=
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.14 python3)
@@ -87,6 +90,7 @@ $(DEV): $(RUNTIME)
 	@echo "Installing the developers' tools into $(VENV) (once; about a minute)" >&2
 	@$(PIP) install --upgrade 'pip>=25.1' >&2
 	@$(PIP) install --prefer-binary --group dev >&2
+	@$(PIP) install --prefer-binary -e '.[pcsc]' >$(VENV)/pyscard.log 2>&1 || echo $(NO_PYSCARD) >&2
 	@touch $@
 
 $(FUZZ): $(DEV)

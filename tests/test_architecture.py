@@ -26,6 +26,9 @@ ROOMS = {
     "nfc": ("transport",),
     "smartcard": ("transport",),
     "bumble": ("sim",),
+    "segno": ("labels",),
+    "PIL": ("labels",),
+    "zxingcpp": ("labels",),
     "starlette": ("issuance", "device"),
     "sqlalchemy": ("issuance",),
     "rich": ("cli",),
@@ -48,6 +51,7 @@ TESTED_ELSEWHERE = {
     "__init__.py": "tests/test_public.py",
     "cli/arguments.py": _BY_THE_PARSER,
     "cli/parties.py": _BY_THE_PARSER,
+    "cli/tag_parser.py": _BY_THE_PARSER,
     "cli/tools.py": _BY_THE_PARSER,
     "conformance/bench.py": _BY_THE_DEVICES,
     "conformance/cpace.py": _BY_THE_RUNNER,
@@ -62,8 +66,9 @@ TESTED_ELSEWHERE = {
     "transport/bluez_session.py": "one life of a device on BlueZ: tests/transport/test_bluez_peripheral.py",
     "sim/bluez/link.py": "a connection, tested as a device has it: tests/sim/bluez/test_remote_gatt.py",
     "sim/controller.py": "tested where something advertises by it: tests/sim/bluez/test_advertising_manager.py",
-    "framing/procedure.py": "names, which tests/framing/test_type2.py and its siblings go by",
+    "framing/procedure.py": "names and a check, which tests/framing/test_type2.py and its siblings go by",
     "transport/nfc.py": "names, which the readers' tests go by: tests/transport/test_nfcpy_reader.py",
+    "transport/frame_stream.py": "what a socket and TCP share: tests/transport/test_socket.py, test_tcp.py",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",
 }
 

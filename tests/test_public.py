@@ -6,12 +6,17 @@ import sys
 import pytest
 
 import oob
-from oob.client import Client, Comparison, Pairing, pair, reach
+from oob.client import Client, Comparison, Pairing, Tap, pair, reach, tap
 from oob.device import Device, Page
 from oob.errors import OobError
 from oob.pairing import Bootstrap, Passcode
+from oob.pairing.tag_content import TagContent
 from oob.transport.ble_scanner import scan
 from oob.transport.bluez_peripheral import bluez_listener
+from oob.transport.readers import open_emulator, open_reader
+from oob.transport.stacks import together
+from oob.transport.tcp import tcp_listener
+from oob.transport.tnep_stack import nfc_listener
 from tests.e2e.family import ROOT
 
 PUBLIC = {
@@ -23,10 +28,18 @@ PUBLIC = {
     "Page": Page,
     "Pairing": Pairing,
     "Passcode": Passcode,
+    "TagContent": TagContent,
+    "Tap": Tap,
     "bluez_listener": bluez_listener,
     "discover": scan,
+    "nfc_listener": nfc_listener,
+    "open_emulator": open_emulator,
+    "open_reader": open_reader,
     "pair": pair,
     "reach": reach,
+    "tap": tap,
+    "tcp_listener": tcp_listener,
+    "together": together,
 }
 
 
@@ -41,10 +54,24 @@ def test_there_are_no_others() -> None:
         _ = oob.unpair
 
 
-@pytest.mark.parametrize("name", ["pair", "Device", "discover", "bluez_listener"])
+@pytest.mark.parametrize("name", ["pair", "tap", "Device", "discover", "bluez_listener", "nfc_listener", "together"])
 def test_the_core_install_is_enough(name: str) -> None:
     """An app that only pairs needs cryptography, cbor2 and pynacl: no extra is loaded until it is used."""
-    extras = ("bleak", "bumble", "rich", "starlette", "uvicorn", "sqlalchemy", "websockets", "dbus_fast")
+    extras = (
+        "PIL",
+        "segno",
+        "zxingcpp",
+        "bleak",
+        "bumble",
+        "rich",
+        "starlette",
+        "uvicorn",
+        "sqlalchemy",
+        "websockets",
+        "nfc",
+        "smartcard",
+        "dbus_fast",
+    )
     code = f"import sys, oob; oob.{name}; print(sorted(set(sys.modules) & {set(extras)}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"

@@ -1,4 +1,5 @@
-"""The command line: `oob demo`, `pair`, `owner`, `device`, `issuer`, `discover`, `doctor`, `conformance`, `sim`.
+"""The command line: `oob demo`, `pair`, `owner`, `device`, `issuer`, `label`, `discover`, `doctor`,
+`conformance`, `sim`.
 
 Exit codes: 0 done, 1 local failure or failed vectors, 2 usage, 3 link, 4 authentication refused, 5 issuance refused,
 130 stopped by Ctrl-C, 143 terminated.
@@ -9,9 +10,11 @@ from collections.abc import Sequence
 
 STOPPED = 130
 _EXTRAS = {
+    "PIL": "qr",
     "bumble": "sim",
     "dbus_fast": "sim",
     "rich": "cli",
+    "segno": "qr",
     "sqlalchemy": "issuer",
     "starlette": "issuer",
     "uvicorn": "issuer",

@@ -43,12 +43,26 @@ def add_adapter(parser: argparse.ArgumentParser, text: str = _ADAPTER) -> None:
     parser.add_argument("--adapter", metavar="HCI", help=text)
 
 
+def add_reader(parser: argparse.ArgumentParser) -> None:
+    """Add --reader; None for the first that is found."""
+    text = "usb, usb:VVVV:PPPP, tty:USB0:pn532, pcsc, or pcsc:PART-OF-NAME; default: the first that is found"
+    parser.add_argument("--reader", metavar="READER", help=text)
+
+
 def seconds(text: str) -> float:
     """Parse seconds, above 0 and at most 3600."""
     with suppress(ValueError):
         if 0 < float(text) <= 3600:
             return float(text)
     raise argparse.ArgumentTypeError("seconds, above 0 and at most 3600")
+
+
+def millimetres(text: str) -> float:
+    """Parse millimetres, 5 to 300."""
+    with suppress(ValueError):
+        if 5 <= float(text) <= 300:
+            return float(text)
+    raise argparse.ArgumentTypeError("millimetres, 5 to 300")
 
 
 def adapters(text: str) -> int:

@@ -24,12 +24,13 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     with ExitStack() as stack:
         directory = args.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oob-demo-")))
         watch = Stopwatch(terminal.progress)
-        async with home(directory, carrier=args.carrier, model=Model[args.model.upper()], report=watch) as running:
+        model = Model[args.model.upper()] if args.model else None
+        async with home(directory, carrier=args.carrier, model=model, report=watch) as running:
             if args.attack:
                 return await _attack(running, args.attack, watch, terminal)
             result = await run_demo(running, watch)
     terminal.result(result)
-    _summarise(result, terminal)
+    _summarise(result, running.way.medium, terminal)
     return 0
 
 
@@ -59,14 +60,13 @@ async def _attack(running: Home, name: str, report: Report, terminal: Terminal) 
     return ended.exit_code
 
 
-def _summarise(result: dict[str, Any], terminal: Terminal) -> None:
+def _summarise(result: dict[str, Any], medium: str, terminal: Terminal) -> None:
     certificate = result["certificate"]
-    radio = "simulated Bluetooth LE" if result["simulated"] else "memory"
     bytes_in_all = result["bytes_sent"] + result["bytes_received"]
     terminal.say(f"\n{result['url']} is open over verified HTTPS.\n")
     terminal.table(
         {
-            "paired": f"over {radio} by {result['strength']}: {result['round_trips']} round trips, "
+            "paired": f"over {medium} by {result['strength']}: {result['round_trips']} round trips, "
             f"{bytes_in_all} bytes, {result['handshake_ms']} ms",
             "key": f"{result['device_key'][:16]}..., bound to the session; the certificate is for it and for no other",
             "names": ", ".join(certificate["names"]),

@@ -1,33 +1,77 @@
-"""`oob device`: be a device, on this machine or over Bluetooth LE."""
+"""`oob device`: be a device, on this machine, over Bluetooth LE, NFC and the local network."""
 
 import argparse
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 
 from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
 from oob.device import Device
+from oob.device.offer import DynamicSecretOffer, Offer
 from oob.errors import AuthenticationError, OobError, UsageError
 from oob.pairing import Model, Passcode
+from oob.pairing.tag_content import TagContent
 from oob.progress import Progress
 from oob.sim.page import DemoPage
 from oob.storage import exclusive, private_directory
 from oob.transport.bluez_peripheral import bluez_listener
 from oob.transport.link import Listener
+from oob.transport.peripheral import Peripheral
+from oob.transport.readers import open_emulator
 from oob.transport.socket import SocketListener
+from oob.transport.stacks import together
+from oob.transport.tcp import tcp_listener
+from oob.transport.tnep_stack import nfc_listener
 
 
 async def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Offer pairing until stopped, on this machine or over Bluetooth LE."""
+    """Offer pairing until stopped, on this machine or over the carriers that were named."""
+    _check(args)
+    if args.socket is not None:
+        how = f"oob pair --socket {args.socket} --issuer URL --root FILE"
+        return await offer(args, terminal, lambda device: SocketListener(args.socket), how)
+    how = f"oob pair {'' if args.ble else '--nfc ' if args.nfc else '--qr FILE '}--issuer URL --root FILE"
+    return await offer(args, terminal, lambda device: _listen(args, terminal, device), how)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise UsageError for what does not go together."""
+    for value, needs, what in (
+        (args.adapter, args.ble, "an adapter is for Bluetooth LE: Say --ble, too"),
+        (args.reader, args.nfc, "a reader is for NFC: Say --nfc, too"),
+        (args.url, args.nfc, "a URL is for NFC: Say --nfc, too"),
+        (args.fresh, args.nfc and args.model == "secret", "a secret for each tap: Say --nfc and --model secret, too"),
+    ):
+        if value and not needs:
+            cause, _, remedy = what.partition(": ")
+            raise UsageError(cause, step="listen", remedy=remedy)
+    radio = args.ble or args.nfc or args.tcp is not None
+    if (args.socket is not None) == radio:
+        remedy = "Say --socket PATH alone, or any of --ble, --nfc and --tcp HOST:PORT"
+        raise UsageError("how is the device to be reached?", step="listen", remedy=remedy)
+
+
+def _listen(args: argparse.Namespace, terminal: Terminal, device: Device) -> Listener:
+    """Return one listener for all carriers that were named."""
+    first, *more = _listeners(args, terminal, device)
+    return together(first, *more) if more else first
+
+
+def _listeners(args: argparse.Namespace, terminal: Terminal, device: Device) -> Iterator[Peripheral]:
     if args.ble:
-        listener = bluez_listener(args.adapter, report=terminal.event)
-        return await offer(args, terminal, listener, "oob pair --issuer URL --root FILE")
-    if args.adapter is not None:
-        raise UsageError("an adapter is for Bluetooth LE", step="listen", remedy="Say --ble, too")
-    how = f"oob pair --socket {args.socket} --issuer URL --root FILE"
-    return await offer(args, terminal, SocketListener(args.socket), how)
+        yield bluez_listener(args.adapter, report=terminal.event)
+    if args.nfc:
+        TagContent(args.url).encode()  # raises already here
+        yield nfc_listener(open_emulator(args.reader), lambda: device.tapped(args.url), report=terminal.event)
+    if args.tcp is not None:
+        host, port = parse_address(args.tcp)
+        device.offer.hints = (args.tcp,)
+        yield tcp_listener(host, port)
 
 
-async def offer(args: argparse.Namespace, terminal: Terminal, listener: Listener, how_to_pair: str) -> int:
+async def offer(
+    args: argparse.Namespace, terminal: Terminal, listen: Callable[[Device], Listener], how_to_pair: str
+) -> int:
     """Offer pairing at a listener that is yet to be started; tell a person `how_to_pair`."""
     host, port = parse_address(args.listen)
     async with AsyncExitStack() as stack:
@@ -36,6 +80,7 @@ async def offer(args: argparse.Namespace, terminal: Terminal, listener: Listener
         stack.push_async_callback(page.close)
         keyboard = Keyboard(terminal)
         device = _device(args, page, keyboard, terminal)
+        listener = listen(device)
         stack.push_async_callback(listener.close)
         await listener.start()
         if args.press:
@@ -58,7 +103,7 @@ def _device(args: argparse.Namespace, page: DemoPage, keyboard: Keyboard, termin
         args.state,
         page,
         model=model,
-        printed=True if args.printed else None,
+        printed=True if args.printed else False if args.fresh else None,
         confirm=lambda number, who: keyboard.confirm(f"{number}: does the client show this number, too? ({who})"),
         issuers=args.allow_issuer,
         report=terminal.event,
@@ -75,10 +120,14 @@ def parse_address(text: str) -> tuple[str, int]:
 
 def _show_offer(device: Device, terminal: Terminal) -> None:
     """Show what a person has to carry: this terminal is the device's screen."""
+    by_tap = isinstance(device.offer, DynamicSecretOffer)  # which is armed by the tap itself
     try:
-        device.offer.require_armed()
+        Offer.require_armed(device.offer) if by_tap else device.offer.require_armed()
     except AuthenticationError as error:
         terminal.say(f"Not pairing: {error.cause}. Press Enter here, or start with --press, to pair anew.")
+        return
+    if by_tap:
+        terminal.say("Tap it: each tap carries a secret of its own.")
         return
     if device.offer.model in (Model.COMPARE, Model.BUTTON):
         terminal.say("Armed: pair now.")

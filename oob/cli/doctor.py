@@ -8,7 +8,7 @@ from oob.errors import LinkError
 from oob.transport.bluez_survey import survey_bluez
 from oob.transport.finding import Finding, State
 from oob.transport.host_survey import survey_configuration, survey_kernel, survey_rfkill, survey_system
-from oob.transport.readers_survey import survey_readers
+from oob.transport.readers_survey import survey_pcsc, survey_readers
 
 VITAL = frozenset(
     {"backend", "bleak", "dbus-fast", "d-bus", "bluez", "bluez version", "permission", "adapters", "controller mode"}
@@ -36,7 +36,7 @@ async def _survey(adapter: str | None) -> list[Finding]:
     findings = survey_system()
     if sys.platform == "linux":  # elsewhere, to look further is to ask the user for the radio
         findings += [*survey_kernel(), *survey_rfkill(), *await survey_bluez(adapter), *survey_configuration()]
-        findings += survey_readers()
+    findings += survey_readers() if sys.platform == "linux" else survey_pcsc()
     return findings
 
 

@@ -8,10 +8,14 @@ from typing import Any
 
 from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
-from oob.client import Carried, Comparison, Pairing, pair, parse_out_of_band
+from oob.client import Carried, Comparison, Pairing, pair, parse_out_of_band, tap
 from oob.client.page import visit
 from oob.errors import OobError, UsageError
+from oob.labels.scanning import MAX_FILE, load, scan
+from oob.pairing import Bootstrap
+from oob.pairing.claims import explain
 from oob.storage import private_directory, read
+from oob.transport.link import Link
 from oob.transport.socket import connect
 
 QUESTION = "Passcode on the device (or the text of its QR code):"
@@ -23,10 +27,43 @@ def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int
     root = read_root(args.root)
     if args.compare:
         return _compare(args, terminal, root)
+    if args.qr is not None:
+        return _run(args, terminal, root, _scanned(args.qr, terminal))
+    if args.nfc:
+        return _tap(args, terminal, root)
+    return _run(args, terminal, root, parse_out_of_band(_asked(terminal)))
+
+
+def _asked(terminal: Terminal) -> str:
+    """Return what a person typed, or piped to stdin. UsageError for nothing."""
     text = terminal.ask(QUESTION)
     if not text:
         raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
-    return _run(args, terminal, root, parse_out_of_band(text))
+    return text
+
+
+def _scanned(image: str, terminal: Terminal) -> Bootstrap:
+    """Return what a picture or text says, from stdin if it is "-". UsageError already here if it is of no use."""
+    carried = scan(terminal.read(MAX_FILE + 1) if image == "-" else load(Path(image)))
+    if carried.secret is None:
+        remedy = "Type the passcode that stands beside it, if there is one"
+        raise UsageError("this code carries no secret to pair by", step="qr", remedy=remedy)
+    return carried
+
+
+async def _tap(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
+    """Wait for a tag; pair through it where it is the device's own, else by what it tells."""
+    typed = None
+    while True:
+        async with await tap(args.reader, timeout=args.timeout, report=terminal.progress) as tapped:
+            if tapped.content.url and typed is None:
+                terminal.say(f"The tag names {tapped.content.url}, which is not opened.")
+            if not tapped.is_device:
+                return await _run(args, terminal, root, tapped.bootstrap)
+            carried = typed or tapped.content.bootstrap
+            if carried is not None:
+                return await _run(args, terminal, root, carried, await tapped.link(report=terminal.progress))
+        typed = parse_out_of_band(_asked(terminal))
 
 
 async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
@@ -41,8 +78,12 @@ async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) ->
         return await _run(args, terminal, root, Comparison(confirm))
 
 
-async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, carried: Carried) -> int:
+async def _run(
+    args: argparse.Namespace, terminal: Terminal, root: bytes, carried: Carried, link: Link | None = None
+) -> int:
     """Pair, and fetch the page once to show that it can be reached."""
+    if args.socket is not None:
+        link = await connect(args.socket)
     pairing = await pair(
         carried,
         issuer=args.issuer,
@@ -53,10 +94,11 @@ async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, carrie
         address=args.address,
         timeout=args.timeout,
         adapter=args.adapter,
-        link=await connect(args.socket) if args.socket is not None else None,
+        link=link,
         report=terminal.progress,
     )
     reachable = await _look(pairing, root, terminal)
+    terminal.say(f"Proven: {explain(pairing.strength, dynamic=pairing.dynamic)}.")
     terminal.result({**_describe(pairing), "reachable": reachable})
     terminal.show(pairing.url)
     return 0
@@ -64,9 +106,15 @@ async def _run(args: argparse.Namespace, terminal: Terminal, root: bytes, carrie
 
 def require_one_carrier(args: argparse.Namespace) -> None:
     """Raise UsageError where a device is to be reached in two ways at once."""
-    if args.socket is not None and (args.address is not None or args.adapter is not None):
+    ble = args.address is not None or args.adapter is not None
+    if args.nfc and (args.socket is not None or ble):
+        cause, remedy = "the tag tells how the device is reached", "Leave out --socket, --address and --adapter"
+        raise UsageError(cause, step="connect", remedy=remedy)
+    if args.socket is not None and ble:
         cause, remedy = "an address and an adapter are for Bluetooth LE", "Leave them out, or leave out --socket"
         raise UsageError(cause, step="connect", remedy=remedy)
+    if args.reader is not None and not args.nfc:
+        raise UsageError("a reader is for NFC", step="connect", remedy="Say --nfc, too")
 
 
 def read_root(path: Path) -> bytes:
@@ -104,6 +152,7 @@ def _describe(pairing: Pairing) -> dict[str, object]:
         "dynamic": pairing.dynamic,
         "mutual": pairing.mutual,
         "confirmed": pairing.confirmed,
+        "proven": explain(pairing.strength, dynamic=pairing.dynamic),
         "names": list(pairing.names),
         "url": pairing.url,
         "address": pairing.address,

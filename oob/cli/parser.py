@@ -8,7 +8,8 @@ from pathlib import Path
 
 from oob.cli.arguments import Raw
 from oob.cli.parties import add_device, add_issuer, add_owner, add_pair
-from oob.cli.tools import add_conformance, add_demo, add_discover, add_doctor, add_sim
+from oob.cli.tag_parser import add_tag
+from oob.cli.tools import add_conformance, add_demo, add_discover, add_doctor, add_label, add_sim
 
 _EPILOG = """\
 try it, without any hardware:
@@ -56,6 +57,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         add_owner,
         add_device,
         add_issuer,
+        add_label,
+        add_tag,
         add_discover,
         add_doctor,
         add_conformance,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, add_adapter, add_common, add_offer, seconds
+from oob.cli.arguments import Raw, add_adapter, add_common, add_offer, add_reader, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -21,8 +21,12 @@ def add_pair(commands: "Commands") -> None:
             "      over Bluetooth LE; asks for the passcode that the device shows\n"
             "  oob pair --socket device.sock --issuer URL --root root.pem --name 'kitchen lamp' <code.txt\n"
             "      a device on this machine (oob device run); the passcode comes from a file\n"
+            "  oob pair --qr label.jpg --issuer URL --root root.pem\n"
+            "      the picture of a label, for example one that a phone took\n"
             "  oob pair --compare --socket device.sock --issuer URL --root root.pem\n"
-            "      both screens show a number; say whether it is the same"
+            "      both screens show a number; say whether it is the same\n"
+            "  oob pair --nfc --issuer URL --root root.pem\n"
+            "      tap the device, or its sticker, with the reader of this machine"
         ),
         formatter_class=Raw,
     )
@@ -34,7 +38,14 @@ def add_pair(commands: "Commands") -> None:
     )
     parser.add_argument("--address", metavar="ADDR", help="pair with this Bluetooth LE address")
     add_adapter(parser)
-    parser.add_argument("--compare", action="store_true", help="compare a number on both screens instead of a passcode")
+    carried = parser.add_mutually_exclusive_group()
+    text = "compare a number on both screens instead of a passcode"
+    carried.add_argument("--compare", action="store_true", help=text)
+    text = "read the QR code in this picture, or its text in this file, instead of a passcode; - is stdin"
+    carried.add_argument("--qr", metavar="IMAGE", help=text)
+    text = "tap: the device's own tag, through which all goes, or a sticker that tells how to reach it"
+    carried.add_argument("--nfc", action="store_true", help=text)
+    add_reader(parser)
     parser.add_argument("--name", action="append", default=[], metavar="LABEL", help="wish for this name (repeatable)")
     parser.add_argument("--timeout", type=seconds, default=20.0, metavar="S", help="for finding the device; default 20")
     add_common(parser, part="client")
@@ -74,6 +85,8 @@ def add_owner(commands: "Commands") -> None:
         each.add_argument("--socket", type=Path, metavar="PATH", help="reach a device on this machine")
         each.add_argument("--address", metavar="ADDR", help="reach it at this Bluetooth LE address")
         add_adapter(each)
+        each.add_argument("--nfc", action="store_true", help="reach it by a tap on its own tag")
+        add_reader(each)
         each.add_argument("--timeout", type=seconds, default=20.0, metavar="S", help="default: 20")
         add_common(each, part="client")
         each.set_defaults(run="oob.cli.owner.run", verb=verb)
@@ -107,14 +120,21 @@ def add_device(commands: "Commands") -> None:
             "  oob device run --socket device.sock --model compare   both screens show a number, both users say yes\n"
             "  oob device run --socket device.sock --press          begins with a new passcode\n"
             "  oob device run --ble --adapter hci1                  over Bluetooth LE, on Linux\n"
+            "  oob device run --ble --nfc --model secret --fresh   and by a tap, with a new secret each time\n"
+            "  oob device run --tcp 192.168.1.7:4433 --model secret   in the local network, for who has its label\n"
             "Enter presses the device's button: it shows a new passcode, lets a new owner in, or arms a comparison."
         ),
         formatter_class=Raw,
     )
-    carrier = run.add_mutually_exclusive_group(required=True)
-    carrier.add_argument("--socket", type=Path, metavar="PATH", help="be reachable here, on this machine")
-    carrier.add_argument("--ble", action="store_true", help="be reachable over Bluetooth LE (Linux, BlueZ)")
+    run.add_argument("--socket", type=Path, metavar="PATH", help="be reachable here, on this machine, and nowhere else")
+    run.add_argument("--ble", action="store_true", help="be reachable over Bluetooth LE (Linux, BlueZ)")
     add_adapter(run, "with --ble: hci0, or its address; default: the first that is on")
+    run.add_argument("--nfc", action="store_true", help="be a tag that can be tapped, by a reader that nfcpy drives")
+    add_reader(run)
+    run.add_argument("--url", default="", metavar="URL", help="with --nfc: what a phone without an app opens, https://")
+    run.add_argument("--tcp", metavar="HOST:PORT", help="be reachable at this address of the local network")
+    text = "with --nfc and the model secret: a new secret for each tap, instead of the one of the label"
+    run.add_argument("--fresh", action="store_true", help=text)
     add_offer(run)
     run.set_defaults(run="oob.cli.device.run")
 

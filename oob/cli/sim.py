@@ -36,7 +36,7 @@ async def device(args: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say(f"Simulated Bluetooth LE:  export DBUS_SYSTEM_BUS_ADDRESS={stand_in.address}")
         terminal.result({"who": "sim", "step": "bus", "detail": stand_in.address})
         peripheral = await radio.peripheral(tag=None)
-        return await offer(args, terminal, peripheral, "oob pair --issuer URL --root FILE")
+        return await offer(args, terminal, lambda device: peripheral, "oob pair --issuer URL --root FILE")
 
 
 async def _ended(program: asyncio.subprocess.Process) -> int:

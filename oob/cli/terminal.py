@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from typing import Any
 
@@ -12,6 +13,8 @@ from oob.errors import IssuanceError, OobError, UsageError
 from oob.progress import Progress
 
 MAX_LINE = 4096
+_BLACK_ON_WHITE, _RESET = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
+"""Of the 256 colours: the first 16 are whatever the user's theme makes of them."""
 _COLOURS = {"client": "cyan", "device": "magenta", "issuer": "green", "mallory": "red"}
 
 
@@ -57,6 +60,24 @@ class Terminal:
         if not self.machine:
             _write(_printable(text))
 
+    def show_code(self, lines: list[str]) -> None:
+        """Write a QR code of half blocks to stdout. UsageError where there are no such characters, or not the width.
+
+        A terminal gets it black on white, whatever its own colours are; a file as it is, for paper is white.
+        """
+        if self.machine:
+            return
+        try:
+            "".join(lines).encode(sys.stdout.encoding or "ascii")
+        except UnicodeEncodeError as error:
+            remedy = "Draw it into a file (--out), or set PYTHONIOENCODING=utf-8"
+            raise UsageError("this terminal cannot show a QR code", step="stdout", remedy=remedy) from error
+        if sys.stdout.isatty() and shutil.get_terminal_size().columns < len(lines[0]):
+            remedy = f"Make it {len(lines[0])} columns wide, or draw the code into a file (--out)"
+            raise UsageError("this terminal is too narrow for the QR code", step="stdout", remedy=remedy)
+        for line in lines:
+            _write(f"{_BLACK_ON_WHITE}{line}{_RESET}" if sys.stdout.isatty() else line)
+
     def result(self, value: dict[str, Any]) -> None:
         """Write the result for a machine: one JSON object, one line."""
         if self.machine:
@@ -99,6 +120,12 @@ class Terminal:
             raise
         except UnicodeDecodeError as error:
             raise UsageError("what came on stdin is not text", step="stdin") from error
+
+    def read(self, limit: int) -> bytes:
+        """Return what comes on stdin, at most `limit` bytes; where a person sits there, one line."""
+        if sys.stdin is None or sys.stdin.isatty():
+            return self.ask("Text of the QR code (OOB:...):").encode()
+        return sys.stdin.buffer.read(limit)
 
 
 def _write(line: str) -> None:

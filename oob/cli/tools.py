@@ -1,9 +1,10 @@
-"""The commands that show and check: demo, discover, doctor, conformance, sim."""
+"""The commands that show and check: demo, label, discover, doctor, conformance, sim."""
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, adapters, add_adapter, add_common, add_offer, seconds
+from oob.cli.arguments import Raw, adapters, add_adapter, add_common, add_offer, millimetres, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -29,16 +30,21 @@ def add_demo(commands: "Commands") -> None:
         epilog=(
             "examples:\n"
             "  oob demo                                   over simulated Bluetooth LE, by passcode\n"
+            "  oob demo --carrier nfc                     one tap on a simulated NFC tag does it all\n"
+            "  oob demo --carrier nfc-static              a simulated sticker, then simulated Bluetooth LE\n"
             "  oob demo --carrier memory --model secret   without a radio, by the secret of a QR code\n"
             "  oob demo --attack mitm                     watch an attack fail: exit code 4 or 5"
         ),
         formatter_class=Raw,
     )
     parser.add_argument(
-        "--carrier", choices=("ble", "memory"), default="ble", help="default: ble, on a simulated radio"
+        "--carrier",
+        choices=("ble", "nfc", "nfc-static", "memory"),
+        default="ble",
+        help="default: ble, on a simulated radio; nfc-static: a simulated sticker, then ble",
     )
     models = ("passcode", "secret", "compare")
-    parser.add_argument("--model", choices=models, default="passcode", help="default: passcode")
+    parser.add_argument("--model", choices=models, help="default: passcode; with NFC: secret")
     parser.add_argument(
         "--attack",
         metavar="NAME",
@@ -47,6 +53,69 @@ def add_demo(commands: "Commands") -> None:
     )
     add_common(parser, state="a new temporary directory, removed at the end")
     parser.set_defaults(run="oob.cli.demo.run")
+
+
+def add_label(commands: "Commands") -> None:
+    """Add `oob label`."""
+    parser = commands.add_parser(
+        "label",
+        help="draw the label of a device, or make a batch of devices with their labels",
+        usage=(
+            "oob label [-h] [--out FILE] [--name TEXT] [--size MM] [--font FILE] [--json]\n"
+            "       oob label batch [-h] ..."
+        ),
+        description=(
+            "Draw the label of a device: its QR code, its passcode and its name. The text of the QR code is read from\n"
+            "stdin; a second line may hold the passcode. Without --out the label is shown in the terminal."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob label <code.txt                         the QR code, in the terminal\n"
+            "  oob label --out lamp.svg <code.txt          or lamp.png, lamp.pdf; only you can read the file\n"
+            "  oob label --out lamp.pdf --name 'Kitchen lamp' --size 40 <code.txt\n"
+            "  oob label batch --count 100 --name 'Lab printer' --out batch-7"
+        ),
+        formatter_class=Raw,
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="draw it into this file: .svg, .png or .pdf")
+    parser.add_argument("--name", metavar="TEXT", help="what stands below the code; default: the name in the code")
+    _add_drawing(parser)
+    parser.set_defaults(run="oob.cli.label.run")
+    verbs = parser.add_subparsers(title="verbs", prog="oob label", metavar="VERB")
+    batch = verbs.add_parser(
+        "batch",
+        help="make devices and their labels, for a production line",
+        description=(
+            "Make new devices: the state of each, which belongs on the device, its label, and a table of them all.\n"
+            "No secret is in the table unless it is asked for. A batch that was interrupted goes on when the same is\n"
+            "asked for again; one that is complete is never overwritten."
+        ),
+        epilog=(
+            "examples:\n"
+            "  oob label batch --count 100 --name 'Lab printer' --out batch-7\n"
+            "  oob label batch --count 20 --name Lamp --model passcode --format pdf --size 40 --out batch-8\n"
+            "  oob label batch --count 5 --name Lamp --url-template 'https://example.com/d/{number}' --out batch-9\n"
+            "  oob device run --state batch-7/0001 --model secret --name 'Lab printer' --socket printer.sock"
+        ),
+        formatter_class=Raw,
+    )
+    batch.add_argument("--count", type=int, required=True, metavar="N", help="how many")
+    batch.add_argument("--name", required=True, help="of the product, at most 32 bytes; the devices are run under it")
+    batch.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new directory")
+    batch.add_argument("--format", choices=("svg", "png", "pdf"), default="svg", help="of the labels; default: svg")
+    models = ("secret", "passcode", "pinned")
+    batch.add_argument("--model", choices=models, default="secret", help="what they are paired by; default: secret")
+    batch.add_argument("--url-template", default="", metavar="URL", help="for the table, with {number} or {hash} in it")
+    batch.add_argument("--with-secrets", action="store_true", help="secrets in the table (and JSON), too")
+    _add_drawing(batch)
+    batch.set_defaults(run="oob.cli.label.batch")
+
+
+def _add_drawing(parser: argparse.ArgumentParser) -> None:
+    """Add how a label is drawn."""
+    parser.add_argument("--size", type=millimetres, default=30.0, metavar="MM", help="its width; default: 30")
+    parser.add_argument("--font", type=Path, metavar="FILE", help="for names that the usual fonts cannot write")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
 
 
 def add_discover(commands: "Commands") -> None:
@@ -184,4 +253,4 @@ def add_sim(commands: "Commands") -> None:
     )
     device.add_argument("--ble", action="store_true", required=True, help="over simulated Bluetooth LE")
     add_offer(device, part="simulated-device")  # what is simulated does not count for the device of this machine
-    device.set_defaults(run="oob.cli.sim.device")
+    device.set_defaults(run="oob.cli.sim.device", fresh=False)

@@ -5,6 +5,7 @@ from oob.client.client import Client, pair
 from oob.client.nearby import Search, reach
 from oob.client.resumed import Resumed
 from oob.client.store import Pairing, PairingStore
+from oob.client.tapping import Tap, tap
 
 __all__ = [
     "Carried",
@@ -15,8 +16,10 @@ __all__ = [
     "PresenceAlone",
     "Resumed",
     "Search",
+    "Tap",
     "initiator_model",
     "pair",
     "parse_out_of_band",
     "reach",
+    "tap",
 ]

@@ -23,9 +23,10 @@ from oob.binding import (
 )
 from oob.client.carried import Carried, Comparison, initiator_model, parse_out_of_band
 from oob.client.entries import KEY_LENGTH, Entries
-from oob.client.nearby import Search
+from oob.client.nearby import Search, reach_hinted
 from oob.client.resumed import Resumed
 from oob.client.store import Pairing, PairingStore
+from oob.client.tapping import Tap
 from oob.cose import CoseKey
 from oob.crypto import Algorithm, Curve, EcdhKey, SigningKey
 from oob.errors import AuthenticationError, IssuanceError, LinkError, OobError, PeerError, UsageError
@@ -321,8 +322,14 @@ def _checked(ready: Ready, pairing: Pairing, remedy: str = "") -> Ready:
     return ready
 
 
+def _carried(code: str | Carried | Tap) -> Carried:
+    if isinstance(code, Tap):
+        return code.bootstrap
+    return parse_out_of_band(code) if isinstance(code, str) else code
+
+
 async def pair(
-    code: str | Carried,
+    code: str | Carried | Tap,
     *,
     issuer: str,
     root: bytes,
@@ -335,19 +342,29 @@ async def pair(
     link: Link | None = None,
     report: Report = silent,
 ) -> Pairing:
-    """Find the device over Bluetooth LE within `timeout` seconds, and pair with it; or over `link`, and close that.
+    """Find the device within `timeout` seconds, and pair with it; or over `link`, and close that.
 
-    `code` is what the person typed or scanned for this try, or a `Comparison`; `issuer` the directory URL, `root` the
-    issuer's root certificate in DER and `token` its enrolment token, if any; `directory` keeps the pairing; `adapter`
-    is "hci1" where BlueZ has several; `report` hears of each step. Raises DeviceNotFound, LinkError, UsageError,
-    AuthenticationError, PeerError, IssuanceError, StorageError.
+    It is looked for over Bluetooth LE, and before that at the addresses that bootstrap data may hint at. A tap tells
+    what to pair by; all goes through the tag where that is the device's own.
+
+    `code` is what the person typed, scanned or tapped for this try, or a `Comparison`; `issuer` the directory URL,
+    `root` the issuer's root certificate in DER and `token` its enrolment token, if any; `directory` keeps the pairing;
+    `adapter` is "hci1" where BlueZ has several; `report` hears of each step. Raises DeviceNotFound, LinkError,
+    UsageError, AuthenticationError, PeerError, IssuanceError, StorageError.
     """
     async with AsyncExitStack() as stack:
         if link is not None:
             stack.push_async_callback(link.close)
-        carried = parse_out_of_band(code) if isinstance(code, str) else code
+        carried = _carried(code)
+        if isinstance(code, Tap) and link is None and code.is_device:
+            link = await code.link(report=report)
+            stack.push_async_callback(link.close)
         client = Client(issuer, root, directory, token=token, report=report)
         stack.callback(client.close)
+        if link is None and isinstance(carried, Bootstrap) and address is None:
+            link = await reach_hinted(carried.hints, report=report)
+            if link is not None:
+                stack.push_async_callback(link.close)
         if link is not None:
             return await client.pair(link, carried, names=names)
         tag_key = carried.tag_key if isinstance(carried, Bootstrap) and address is None else None

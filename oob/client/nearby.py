@@ -1,13 +1,14 @@
-"""Finding the one device that is meant, and reaching it over Bluetooth LE."""
+"""Finding the one device that is meant, and reaching it over Bluetooth LE, or on the local network by a hint."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from oob.discovery import matches
 from oob.errors import DeviceNotFound, LinkError, OobError
 from oob.progress import Progress, Report, silent
-from oob.transport import ble_central, ble_scanner
+from oob.transport import ble_central, ble_scanner, tcp
 from oob.transport.ble_scanner import Found
 from oob.transport.link import Link, Timing
 
@@ -156,6 +157,19 @@ def _several(found: list[Found]) -> LinkError:
         step="discover",
         remedy="Choose one by its address (--address), or pair by the device's tag or QR code",
     )
+
+
+async def reach_hinted(hints: Sequence[str], *, timing: Timing | None = None, report: Report = silent) -> Link | None:
+    """Connect to the first of the hints of bootstrap data at which a device answers; None where none does.
+
+    Hints are addresses with a port on the local network; others are passed over. Raises UsageError for an address
+    beyond it. Whoever answers there has proven nothing yet.
+    """
+    for host, port in filter(None, map(tcp.local_address, hints)):
+        report(Progress("client", "connecting", f"{host} port {port}"))
+        with suppress(DeviceNotFound):
+            return await tcp.connect(host, port, timing=timing)
+    return None
 
 
 async def reach(

@@ -62,6 +62,8 @@ class Offer:
     def __init__(self, store: DeviceStore, random: Callable[[int], bytes], clock: Callable[[], float]) -> None:
         self._store, self._random, self._clock = store, random, clock
         self._pressed_at: float | None = None
+        self.hints: tuple[str, ...] = ()
+        """Where the device is reachable on the local network, "192.0.2.7:4433", for those who scan or tap."""
         self._prepare()
 
     def press(self) -> None:
@@ -98,6 +100,10 @@ class Offer:
         """
         raise UsageError(f"in the model {self.model.name.lower()} nothing is carried to the client", step="pairing")
 
+    def tapped(self) -> Bootstrap | None:
+        """Return what a tap on the device's own tag tells now, if the model has something to tell. It may be secret."""
+        return None
+
     def reset(self) -> dict[str, Any]:
         """Return the changes of state that make former owners know the device no more by its tag.
 
@@ -126,7 +132,7 @@ class Offer:
     def _bootstrap(self, model: Model, secret: bytes | None, *, dynamic: bool = False) -> Bootstrap:
         credential = self._store.identity.credential
         tag_key = self._store.state.tag_key
-        return Bootstrap(1, (model,), credential.hash(), secret, tag_key, dynamic, credential.subject)
+        return Bootstrap(1, (model,), credential.hash(), secret, tag_key, dynamic, credential.subject, self.hints)
 
 
 class PasscodeOffer(Offer):
@@ -234,6 +240,10 @@ class SecretOffer(Offer):
 
     model = Model.SECRET
 
+    def tapped(self) -> Bootstrap | None:
+        """Return what the label carries, while the device would pair."""
+        return self.out_of_band() if self.is_armed() else None
+
     def out_of_band(self) -> Bootstrap:
         """Return what the label carries. It holds the secret."""
         return self._bootstrap(self.model, self._secret())
@@ -270,6 +280,14 @@ class DynamicSecretOffer(Offer):
         secret = self._fresh = self._random(SECRET_LENGTH)
         self._made_at = self._clock()
         return self._bootstrap(self.model, secret, dynamic=True)
+
+    def tapped(self) -> Bootstrap | None:
+        """Make a new secret, unless the device has an owner and nobody pressed."""
+        try:
+            super().require_armed()
+        except AuthenticationError:
+            return None
+        return self.out_of_band()
 
     def attempt(self) -> Attempt:
         """Return one handshake. LockedOut unless there was a tap."""
@@ -343,6 +361,10 @@ class PinnedOffer(Offer):
     def out_of_band(self) -> Bootstrap:
         """Return what the label carries. Nothing of it is secret but the tag key."""
         return self._bootstrap(self.model, None)
+
+    def tapped(self) -> Bootstrap | None:
+        """Return what the label carries."""
+        return self.out_of_band()
 
     def reset(self) -> dict[str, Any]:
         """Return no changes: the label stays as it is."""

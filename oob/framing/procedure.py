@@ -4,6 +4,8 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Protocol, TypeVar
 
+from oob.errors import UsageError
+
 T = TypeVar("T")
 
 Procedure = Generator[bytes, bytes, T]
@@ -48,3 +50,12 @@ class TagMemory(Protocol):
     def lock(self) -> Procedure[None]:
         """Make the tag read-only, for ever. UsageError for a tag that this library cannot lock."""
         ...
+
+
+def require_room(memory: TagMemory, message: bytes) -> None:
+    """Raise UsageError for a tag that is read-only, or whose capacity the message exceeds."""
+    if not memory.is_writable:
+        raise UsageError("the tag is read-only", step="tag", remedy="Use another tag")
+    if excess := max(0, len(message) - memory.capacity):
+        cause = f"a message of {len(message)} bytes, {excess} too many for this tag"
+        raise UsageError(cause, step="tag", remedy="Leave something out, or use a larger tag")

@@ -11,7 +11,7 @@ from typing import Final
 
 from oob.errors import PeerError, UsageError
 from oob.framing.ndef import MAX_NDEF
-from oob.framing.procedure import Procedure
+from oob.framing.procedure import Procedure, require_room
 
 AID: Final = bytes.fromhex("D2760000850101")
 """The NDEF application (section 5.5.2)."""
@@ -68,11 +68,7 @@ class Type4Memory:
 
         UsageError where it does not fit, or the tag is read-only. What is torn off leaves an empty tag.
         """
-        if not self.is_writable:
-            raise UsageError("the tag is read-only", step=_STEP, remedy="Use another tag")
-        if len(message) > self.capacity:
-            over = len(message) - self.capacity
-            raise UsageError(f"the message is {over} bytes too long for the tag", step=_STEP)
+        require_room(self, message)
         length = len(message).to_bytes(_NLEN, "big")
         if _NLEN + len(message) <= self.max_write:
             return (yield from _update(0, length + message))

@@ -12,7 +12,7 @@ from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR, Address, HCI
 from oob.errors import UsageError
 from oob.transport.carrier import connection_lost, finish
 from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
-from oob.transport.peripheral import Peripheral
+from oob.transport.peripheral import Clients
 
 ADVERTISING_INTERVAL: Final = 20.0
 """Milliseconds between two simulated advertisements: the fastest that the Bluetooth Core allows."""
@@ -55,7 +55,7 @@ class BumbleStack:
         self._payload: bytes | None = None
         self._rotate = False  # the address is due to change
         self._turn = asyncio.Lock()  # bumble's commands to its controller, one after the other
-        self._peripheral: Peripheral | None = None
+        self._clients: Clients | None = None
         self._advertiser: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._tx: Characteristic[bytes] = Characteristic(
@@ -72,14 +72,14 @@ class BumbleStack:
         device.add_service(Service(SERVICE_UUID, [rx, self._tx]))
         device.on(Device.EVENT_CONNECTION, self._on_connection)
 
-    async def start(self, peripheral: Peripheral) -> None:
-        """Serve, and report to `peripheral`."""
-        self._peripheral = peripheral
+    async def start(self, clients: Clients) -> None:
+        """Serve, and report to `clients`."""
+        self._clients = clients
         self._advertiser = asyncio.create_task(self._advertise_again())
 
     async def stop(self) -> None:
         """Stop advertising and drop all simulated connections."""
-        self._peripheral = None
+        self._clients = None
         advertiser, self._advertiser = self._advertiser, None
         if advertiser is not None:
             advertiser.cancel()
@@ -147,18 +147,18 @@ class BumbleStack:
     def _on_connection(self, connection: Connection) -> None:
         connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: self._on_disconnection(connection))
         self._wake.set()
-        if self._peripheral is not None:
-            self._peripheral.on_connect(connection)
+        if self._clients is not None:
+            self._clients.on_connect(connection)
 
     def _on_disconnection(self, connection: Connection) -> None:
         self._wake.set()
-        if self._peripheral is not None:
-            self._peripheral.on_disconnect(connection)
+        if self._clients is not None:
+            self._clients.on_disconnect(connection)
 
     def _on_subscription(self, connection: Connection, notify: bool, _indicate: bool) -> None:
-        if self._peripheral is not None:
-            self._peripheral.on_subscribe(connection, notify)
+        if self._clients is not None:
+            self._clients.on_subscribe(connection, notify)
 
     def _on_write(self, connection: Connection, value: bytes) -> None:
-        if self._peripheral is not None:
-            self._peripheral.on_write(connection, bytes(value), connection.att_mtu)
+        if self._clients is not None:
+            self._clients.on_write(connection, bytes(value), connection.att_mtu)

@@ -1,16 +1,16 @@
 """A simulated home: an issuer, a device with its page, and a client, joined by a simulated radio or by memory.
 
-Protocols, keys, signatures, TLS and ACME are the real ones, on loopback; only the radio is simulated.
+Protocols, keys, signatures, TLS and ACME are the real ones, on loopback; only radios and tags are simulated.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from oob.client import Carried, Client, Comparison, reach
+from oob.client import Carried, Client, Comparison
 from oob.device import Device
 from oob.issuance.authority import AUTHORITY_FILE, Authority
 from oob.issuance.server import Issuer, Policy, serve
@@ -18,36 +18,39 @@ from oob.issuance.store import Store
 from oob.pairing import Model
 from oob.progress import Progress, Report, silent
 from oob.sim.page import DemoPage
-from oob.sim.radio import VirtualRadio
 from oob.sim.screens import Screens
+from oob.sim.ways import Way, open_way
 from oob.storage import private_directory
 from oob.transport.carrier import beside
-from oob.transport.link import Link, Listener
-from oob.transport.memory import MemoryListener
+from oob.transport.link import Link
 
 ZONE: Final = "oob-demo.home.arpa"
 NETWORK: Final = "127.0.0.0/8"
 DEVICE_NAME: Final = "Demo lamp"
-SETTLE: Final = 0.1
-"""Seconds of listening for a second device: on a simulated radio it answers at once."""
-
-Connect = Callable[[], Awaitable[Link]]
+USUAL: Final = {"nfc": Model.SECRET, "nfc-static": Model.SECRET}
+"""The model by which a carrier is usually used; others by passcode."""
 
 
 @dataclass
 class Home:
-    """Everything that runs; `connect` gives the client a new link to the device."""
+    """Everything that runs; `connect` gives the client a new link to the device, and what a tag told on the way."""
 
     directory: Path
     carrier: str
     issuer: Issuer
     device: Device
     client: Client
-    connect: Connect = field(repr=False)
+    way: Way = field(repr=False)
     screens: Screens
 
+    async def connect(self) -> Link:
+        """Give the client a new link to the device."""
+        return await self.way.connect()
+
     def carried(self) -> Carried:
-        """Return what a person who stands at the device carries to the client."""
+        """Return what a person who stands at the device carries to the client, by a tag that was tapped or else."""
+        if self.way.told is not None:
+            return self.way.told
         if self.device.offer.model is Model.COMPARE:
             return Comparison(self.screens.client)
         return self.device.offer.out_of_band()
@@ -58,13 +61,15 @@ async def home(
     directory: Path,
     *,
     carrier: str = "ble",
-    model: Model = Model.PASSCODE,
+    model: Model | None = None,
     clock: Callable[[], float] = time.time,
     report: Report = silent,
 ) -> AsyncIterator[Home]:
     """Run a home under `directory`, on loopback; leaving the context ends all of it.
 
-    `carrier` is "ble", a simulated radio, or "memory". Raises StorageError, LinkError.
+    `carrier` is "ble", a simulated radio; "nfc", a simulated tag of the device, through which all goes; "nfc-static", a
+    simulated sticker, then the radio; or "memory". `model` is by default what goes with that; over "nfc" a secret is
+    made for each tap. Raises StorageError, LinkError, UsageError.
     """
     async with AsyncExitStack() as stack:
         issuer = await stack.enter_async_context(_issuer(private_directory(directory / "issuer"), clock))
@@ -73,16 +78,21 @@ async def home(
         stack.push_async_callback(page.close)
         screens = Screens()
         device = Device(
-            DEVICE_NAME, directory / "device", page, model=model, confirm=screens.device, clock=clock, report=report
+            DEVICE_NAME,
+            directory / "device",
+            page,
+            model=model or USUAL.get(carrier, Model.PASSCODE),
+            printed=False if carrier == "nfc" else None,
+            confirm=screens.device,
+            clock=clock,
+            report=report,
         )
         client = Client(issuer.directory_url, issuer.authority.root_der, directory / "client", report=report)
         stack.callback(client.close)
-        listener, connect = await _carrier(stack, carrier, device)
-        stack.push_async_callback(listener.close)
-        await stack.enter_async_context(beside(device.serve(listener)))
-        radio = "simulated Bluetooth LE" if carrier == "ble" else "memory"
-        report(Progress("device", "offering", f"to pair by {model.name.lower()}, over {radio}"))
-        yield Home(directory, carrier, issuer, device, client, connect, screens)
+        way = await open_way(stack, carrier, device, report)
+        await stack.enter_async_context(beside(device.serve(way.listener)))
+        report(Progress("device", "offering", f"to pair by {device.offer.model.name.lower()}, over {way.medium}"))
+        yield Home(directory, carrier, issuer, device, client, way, screens)
 
 
 @asynccontextmanager
@@ -101,21 +111,3 @@ def _authority(directory: Path, zones: Sequence[str], networks: Sequence[str], n
     if (directory / AUTHORITY_FILE).exists():
         return Authority.load(directory)
     return Authority.create(directory, dns_zones=zones, ip_networks=networks, now=now)
-
-
-async def _carrier(stack: AsyncExitStack, carrier: str, device: Device) -> tuple[Listener, Connect]:
-    """Return the device's listener, which is started, and the client's way to it."""
-    if carrier == "memory":
-        memory = MemoryListener()
-        await memory.start()
-        return memory, memory.connect
-    radio = await stack.enter_async_context(VirtualRadio())
-    peripheral = await radio.peripheral(tag=None)  # the device says what to advertise
-    is_carried = device.offer.model in (Model.SECRET, Model.PINNED)
-    tag_key = device.store.state.tag_key if is_carried else None
-
-    async def connect() -> Link:
-        scanner, backend = radio.scanner_backend, radio.client_backend
-        return await reach(tag_key=tag_key, settle=SETTLE, scanner=scanner, backend=backend)
-
-    return peripheral, connect

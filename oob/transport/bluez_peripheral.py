@@ -27,7 +27,7 @@ from oob.transport.bluez_bus import require_dbus
 from oob.transport.bluez_session import Session
 from oob.transport.carrier import connection_lost, finish
 from oob.transport.link import Timing
-from oob.transport.peripheral import Peripheral
+from oob.transport.peripheral import Clients, Peripheral
 
 RETRY: Final = 1.0
 """Seconds until the next try to come back, if nothing shows before that it may succeed."""
@@ -48,8 +48,8 @@ def bluez_listener(adapter: str | None = None, timing: Timing | None = None, *, 
 class _Clients:
     """The devices that wrote to RX and have been connected ever since."""
 
-    def __init__(self, peripheral: Peripheral) -> None:
-        self._peripheral = peripheral
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
         self._known: set[str] = set()
         self._leaving: set[str] = set()  # what they write does not count any more
         self._subscribed = False
@@ -63,22 +63,22 @@ class _Clients:
             return
         if device not in self._known:
             self._known.add(device)
-            self._peripheral.on_connect(device)
-            self._peripheral.on_subscribe(device, self._subscribed)
-        self._peripheral.on_write(device, value, mtu)
+            self._clients.on_connect(device)
+            self._clients.on_subscribe(device, self._subscribed)
+        self._clients.on_write(device, value, mtu)
 
     def on_subscribe(self, enabled: bool) -> None:
         """Somebody subscribed, or nobody is left that does."""
         self._subscribed = enabled
         for device in list(self._known):
-            self._peripheral.on_subscribe(device, enabled)
+            self._clients.on_subscribe(device, enabled)
 
     def on_gone(self, device: str) -> None:
         """A device, client or not, has disconnected."""
         if device in self._known | self._leaving:
             self._known.discard(device)
             self._leaving.discard(device)
-            self._peripheral.on_disconnect(device)
+            self._clients.on_disconnect(device)
 
     def leave(self, device: str) -> None:
         """Ignore what a client still writes while it is being disconnected."""
@@ -123,9 +123,9 @@ class BlueZStack:
         self._keeper: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()  # one change of the advertisement after the other
 
-    async def start(self, peripheral: Peripheral) -> None:
-        """Serve, and report to `peripheral`. Raises LinkError, which names the cause and what mends it."""
-        self._clients = _Clients(peripheral)
+    async def start(self, clients: Clients) -> None:
+        """Serve, and report to `clients`. Raises LinkError, which names the cause and what mends it."""
+        self._clients = _Clients(clients)
         self._tag = None
         session = Session(self._adapter, self._clients)
         try:

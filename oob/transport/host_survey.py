@@ -16,12 +16,13 @@ from oob.transport.finding import Finding, missing, ok, warning
 CONFIGURATION: Final = "etc/bluetooth/main.conf"
 """BlueZ's settings, below the root."""
 
-_SWIG: Final = "sudo apt install swig gcc python3-dev libpcsclite-dev && pip install 'oob[pcsc]'"
+# On Linux pyscard is compiled; there are wheels for Windows and macOS.
+_COMPILER: Final = "sudo apt install gcc python3-dev libpcsclite-dev"
 _PACKAGES: Final = {
     "bleak": ("Bluetooth LE as a client", "pip install 'oob[ble]'"),
     "dbus-fast": ("Bluetooth LE on Linux", "pip install 'oob[ble]'"),
     "nfcpy": ("NFC readers by nfcpy", "pip install 'oob[nfc]'"),
-    "pyscard": ("NFC readers by PC/SC", _SWIG),
+    "pyscard": ("NFC readers by PC/SC", "pip install 'oob[pcsc]'"),
 }
 _BACKENDS: Final = {
     "linux": "BlueZ over D-Bus",
@@ -50,15 +51,21 @@ def backend(platform: str) -> Finding:
 
 def survey_packages(platform: str) -> list[Finding]:
     """Say which optional packages are installed."""
-    return [_package(name) for name in _PACKAGES if name != "dbus-fast" or platform == "linux"]
+    return [survey_package(name, platform) for name in _PACKAGES if name != "dbus-fast" or platform == "linux"]
 
 
-def _package(name: str) -> Finding:
-    use, mend = _PACKAGES[name]
+def survey_package(name: str, platform: str = sys.platform) -> Finding:
+    """Say whether one of bleak, dbus-fast, nfcpy and pyscard is installed."""
     try:
         return ok(name, version(name))
     except PackageNotFoundError:
-        return missing(name, f"not installed: needed for {use}", mend)
+        return missing(name, f"not installed: needed for {_PACKAGES[name][0]}", installation_of(name, platform))
+
+
+def installation_of(name: str, platform: str = sys.platform) -> str:
+    """Return the command that installs one of these packages on a platform."""
+    compiler = f"{_COMPILER} && " if name == "pyscard" and platform == "linux" else ""
+    return compiler + _PACKAGES[name][1]
 
 
 def survey_kernel(root: Path = Path("/"), release: str = platform.release()) -> list[Finding]:

@@ -6,6 +6,8 @@ from typing import Final, TypeVar
 
 from oob.errors import LinkTimeout, PeerError
 from oob.framing.procedure import Procedure, TagMemory, TagType
+from oob.framing.type2 import open_type2
+from oob.framing.type3 import open_type3
 from oob.framing.type4 import open_type4
 from oob.transport.nfc import Tag
 
@@ -14,7 +16,11 @@ T = TypeVar("T")
 TAG_WAIT: Final = 10.0
 """Seconds for all commands of one reading or writing."""
 
-_OPEN: Final[dict[TagType, Callable[[], Procedure[TagMemory]]]] = {TagType.TYPE_4: open_type4}
+_OPEN: Final[dict[TagType, Callable[[], Procedure[TagMemory]]]] = {
+    TagType.TYPE_2: open_type2,
+    TagType.TYPE_3: open_type3,
+    TagType.TYPE_4: open_type4,
+}
 
 
 class NdefTag:
@@ -62,7 +68,7 @@ class NdefTag:
 
 
 async def open_tag(tag: Tag) -> NdefTag:
-    """Find the NDEF memory of a tag. Raises PeerError where it has none, LinkLost, LinkTimeout."""
+    """Find the NDEF memory of a tag. Raises UsageError or PeerError where it has none, LinkLost, LinkTimeout."""
     return NdefTag(tag, await drive(_OPEN[tag.type](), tag))
 
 

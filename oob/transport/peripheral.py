@@ -32,6 +32,31 @@ MAX_CLIENTS: Final = 4
 """Connections that are kept at once; one more, and the oldest that is not active must go."""
 
 
+class Clients(Protocol):
+    """Whom a stack tells of its clients, each of which it names by a `peer`."""
+
+    @property
+    def is_engaged(self) -> bool:
+        """Whether a conversation goes on, or waits for its client."""
+        ...
+
+    def on_connect(self, peer: Hashable) -> None:
+        """A client connected."""
+        ...
+
+    def on_subscribe(self, peer: Hashable, enabled: bool) -> None:
+        """A client can be notified from now on, or not any more."""
+        ...
+
+    def on_write(self, peer: Hashable, value: bytes, mtu: int) -> None:
+        """A client wrote a frame, of at most `mtu` - 3 bytes."""
+        ...
+
+    def on_disconnect(self, peer: Hashable) -> None:
+        """The connection to a client ended."""
+        ...
+
+
 class Stack(Protocol):
     """What a stack must do for a device; the words are those of Bluetooth LE, whose part a tap has on NFC.
 
@@ -41,8 +66,8 @@ class Stack(Protocol):
     carrier: str
     """The kind of carrier: "ble", "nfc"."""
 
-    async def start(self, peripheral: "Peripheral") -> None:
-        """Serve the service, and call the `on_` methods of `peripheral`. Raises LinkError."""
+    async def start(self, clients: Clients) -> None:
+        """Serve the service, and tell `clients` of those who come. Raises LinkError."""
         ...
 
     async def advertise(self, tag: bytes | None) -> None:

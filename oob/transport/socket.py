@@ -1,6 +1,6 @@
 """A carrier over a Unix socket: a stand-in for the radio between processes of one machine, for demos and tests.
 
-Each frame is preceded by its length in two bytes, big endian. Whoever may open the socket is "within reach".
+Whoever may open the socket is "within reach".
 """
 
 import asyncio
@@ -11,54 +11,21 @@ from pathlib import Path
 from typing import Final
 
 from oob.errors import DeviceNotFound, LinkError, UsageError
-from oob.framing.gatt import MAX_FRAME
 from oob.transport.carrier import connection_lost, link_closed
+from oob.transport.frame_stream import FrameStream
 from oob.transport.link import FramedLink
 
 CONNECT_WAIT: Final = 5.0
 
 
-class _StreamCarrier:
+class _SocketCarrier(FrameStream):
     """One end of a connection."""
 
     name = "socket"
-    max_frame = MAX_FRAME
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._length: int | None = None  # of the frame whose body is awaited: `receive` may be cancelled at any await
-
-    async def send(self, frame: bytes, last: bool) -> None:
-        """Write one frame, and wait for room at the end of a burst."""
-        try:
-            self._writer.write(len(frame).to_bytes(2, "big") + frame)
-            if last:
-                await self._writer.drain()
-        except OSError as error:
-            raise connection_lost() from error
-
-    async def receive(self) -> bytes:
-        """Return the next frame."""
-        try:
-            if self._length is None:
-                self._length = int.from_bytes(await self._reader.readexactly(2), "big")
-            frame = await self._reader.readexactly(self._length)
-        except (asyncio.IncompleteReadError, OSError) as error:
-            raise connection_lost() from error
-        self._length = None
-        return frame
 
     async def reconnect(self) -> None:
         """Fail: on one machine a connection is lost when the other process ends."""
         raise connection_lost()
-
-    async def close(self) -> None:
-        """End the connection."""
-        self._writer.close()
-        try:
-            await self._writer.wait_closed()
-        except OSError:
-            return  # the peer was faster
 
 
 async def connect(path: Path) -> FramedLink:
@@ -69,7 +36,7 @@ async def connect(path: Path) -> FramedLink:
     except (OSError, TimeoutError) as error:
         remedy = "Start it, or check the path of its socket"
         raise DeviceNotFound(f"no device listens at {path}", step="connect", remedy=remedy) from error
-    return FramedLink(_StreamCarrier(reader, writer), initiator=True)
+    return FramedLink(_SocketCarrier(reader, writer), initiator=True)
 
 
 class SocketListener:
@@ -113,7 +80,7 @@ class SocketListener:
             self._path.unlink(missing_ok=True)
 
     def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._links.put_nowait(FramedLink(_StreamCarrier(reader, writer), initiator=False))
+        self._links.put_nowait(FramedLink(_SocketCarrier(reader, writer), initiator=False))
 
 
 def _bound(path: Path) -> socket.socket:

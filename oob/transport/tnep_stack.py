@@ -20,7 +20,7 @@ from oob.transport.carrier import connection_lost, finish
 from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import Timing
 from oob.transport.nfc import Emulator
-from oob.transport.peripheral import Peripheral
+from oob.transport.peripheral import Clients, Peripheral
 
 SERVICE: Final = Service("urn:nfc:xsn:oob.invalid:pair", wait_int=8, extensions=7)
 """The pairing service. The reader waits 2 ms before it reads, about what a small device takes for a message."""
@@ -32,8 +32,7 @@ KEPT: Final = Timing().resume
 Greet = Callable[[], Sequence[Record]]
 """The records that a tap shows beside the service: what anyone may see, such as a URL, and then the bootstrap data.
 
-It is called for each tap, but for those that may go on with a former one: they see what that one saw. Whoever is shown
-more than the first record is shown the service as well; so a device that would answer nobody returns no more than that.
+It is called for each tap, but for those that may go on with a former one: they see what that one saw.
 """
 
 
@@ -63,24 +62,22 @@ class TnepStack:
         self._tag = TnepTag(SERVICE)
         self._card = Type4Card(self)
         self._greeting: Sequence[Record] = ()
-        self._peripheral: Peripheral | None = None
-        self._is_offering = False
+        self._clients: Clients | None = None
         self._kept_until = 0.0  # by the loop's clock; until then the next tap may go on with the last one
         self._peer: Hashable = None  # names the tap that goes on
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, peripheral: Peripheral) -> None:
-        """Be a tag from now on, and report to `peripheral`."""
-        self._peripheral = peripheral
+    async def start(self, clients: Clients) -> None:
+        """Be a tag from now on, and report to `clients`."""
+        self._clients = clients
         self._task = asyncio.create_task(self._emulate())
 
     async def advertise(self, tag: bytes | None) -> None:
-        """Show the service to those who tap from now on; None: to those whom the greeting shows more."""
-        self._is_offering = tag is not None
+        """Do nothing: who taps stands at the device, and `greet` says what to tell them."""
 
     async def stop(self) -> None:
         """Be no tag any more, and let go of the front-end, also when cancelled meanwhile."""
-        self._peripheral = None
+        self._clients = None
         await finish(asyncio.create_task(self._let_go()))
 
     async def _let_go(self) -> None:
@@ -114,15 +111,13 @@ class TnepStack:
     def begin(self) -> None:
         """A reader has selected the tag."""
         self.end()
-        if self._peripheral is None:
+        if self._clients is None:
             return
-        goes_on = self._peripheral.is_engaged or asyncio.get_running_loop().time() < self._kept_until
-        if not goes_on:
+        if not (self._clients.is_engaged or asyncio.get_running_loop().time() < self._kept_until):
             self._greeting = self._greeted()
-        offers = self._is_offering or goes_on or len(self._greeting) > 1
-        self._tag.begin([*self._greeting, SERVICE.to_record()] if offers else self._greeting)
+        self._tag.begin([*self._greeting, SERVICE.to_record()])
         self._peer = object()
-        self._peripheral.on_connect(self._peer)
+        self._clients.on_connect(self._peer)
 
     def _greeted(self) -> Sequence[Record]:
         """Return a new greeting; none where there cannot be one, which must not end the emulation."""
@@ -141,18 +136,18 @@ class TnepStack:
     def written(self, message: bytes) -> None:
         """Take what the reader wrote."""
         event, records = self._tag.receive(message)
-        if self._peripheral is None or self._peer is None:
+        if self._clients is None or self._peer is None:
             return self._tag.refuse()
         match event:
             case Event.SELECTED:
                 self._kept_until = inf
-                self._peripheral.on_subscribe(self._peer, True)
+                self._clients.on_subscribe(self._peer, True)
             case Event.RECEIVED:
                 for frame in frames_of(records):
-                    self._peripheral.on_write(self._peer, frame, MAX_FRAME + ATT_HEADER)
+                    self._clients.on_write(self._peer, frame, MAX_FRAME + ATT_HEADER)
             case Event.DESELECTED:
                 self._kept_until = 0.0
-                self._peripheral.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
+                self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
 
     def lock(self) -> bool:
         """Refuse."""
@@ -161,9 +156,9 @@ class TnepStack:
     def end(self) -> None:
         """The reader is gone."""
         peer, self._peer = self._peer, None
-        if peer is not None and self._peripheral is not None:
+        if peer is not None and self._clients is not None:
             self._kept_until = min(self._kept_until, asyncio.get_running_loop().time() + KEPT)
-            self._peripheral.on_disconnect(peer)
+            self._clients.on_disconnect(peer)
 
 
 def nfc_listener(

@@ -18,7 +18,7 @@ from oob.framing.gatt import MAX_INDEX, MessageType, control, fragment, identify
 from oob.progress import Progress
 from oob.sim.virtual_time import run
 from oob.transport.carrier import beside
-from oob.transport.peripheral import Peripheral
+from oob.transport.peripheral import Clients, Peripheral
 from tests.e2e.stage import NoPage
 from tests.exchange import ephemeral, identity
 
@@ -104,10 +104,10 @@ class Stack:
 
     def __init__(self) -> None:
         self.told: list[bytes] = []
-        self.peripheral: Peripheral | None = None
+        self.clients: Clients | None = None
 
-    async def start(self, peripheral: Peripheral) -> None:
-        self.peripheral = peripheral
+    async def start(self, clients: Clients) -> None:
+        self.clients = clients
 
     async def stop(self) -> None:
         pass
@@ -120,8 +120,8 @@ class Stack:
             self.told.append(value)
 
     async def disconnect(self, peer: Hashable) -> None:
-        assert self.peripheral is not None
-        self.peripheral.on_disconnect(peer)
+        assert self.clients is not None
+        self.clients.on_disconnect(peer)
 
 
 def message_1(device: Device) -> bytes:

@@ -32,8 +32,9 @@ class Shell:
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
 
-    def __call__(self, *arguments: object, stdin: str = "") -> Outcome:
-        self.monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+    def __call__(self, *arguments: object, stdin: str | bytes = "") -> Outcome:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
         code = main([str(each) for each in arguments])
         output = self.capsys.readouterr()
         assert "Traceback" not in output.err

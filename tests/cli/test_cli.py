@@ -12,7 +12,13 @@ from tests.e2e.family import ROOT
 
 @pytest.mark.parametrize(
     ("package", "extra", "command"),
-    [("rich", "cli", ["demo"]), ("bumble", "sim", ["demo"]), ("starlette", "issuer", ["issuer", "serve"])],
+    [
+        ("rich", "cli", ["demo"]),
+        ("bumble", "sim", ["demo"]),
+        ("starlette", "issuer", ["issuer", "serve"]),
+        ("segno", "qr", ["label"]),
+        ("PIL", "qr", ["label"]),
+    ],
 )
 def test_a_package_that_is_not_installed(package: str, extra: str, command: list[str]) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from oob.cli import main; sys.exit(main({command}))"

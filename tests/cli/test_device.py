@@ -90,15 +90,24 @@ def test_device_without_bluetooth(shell: Shell, tmp_path: Path, monkeypatch: pyt
     assert "Start D-Bus" in outcome.error["remedy"]
 
 
-@pytest.mark.parametrize("carrier", [(), ("--socket", "s", "--ble")])
-def test_device_over_one_carrier(shell: Shell, tmp_path: Path, carrier: tuple[str, ...]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        shell("device", "run", *carrier, "--state", tmp_path / "d")
-
-
-def test_device_with_an_adapter_that_is_of_no_use(shell: Shell, tmp_path: Path) -> None:
-    outcome = run_device(shell, tmp_path, "--adapter", "hci0")
-    assert (outcome.code, outcome.error["remedy"]) == (2, "Say --ble, too")
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ((), "Say --socket PATH alone, or any of --ble, --nfc and --tcp HOST:PORT"),
+        (("--socket", "s", "--ble"), "Say --socket PATH alone, or any of --ble, --nfc and --tcp HOST:PORT"),
+        (("--socket", "s", "--adapter", "hci0"), "Say --ble, too"),
+        (("--ble", "--reader", "usb"), "Say --nfc, too"),
+        (("--ble", "--url", "https://a.example"), "Say --nfc, too"),
+        (("--nfc", "--fresh"), "Say --nfc and --model secret, too"),
+        (("--nfc", "--url", "http://a.example"), 'It begins with "https://" and a host'),
+        (("--tcp", "here"), "For example 127.0.0.1:8443"),
+    ],
+)
+def test_device_over_carriers_that_do_not_go_together(
+    shell: Shell, tmp_path: Path, options: tuple[str, ...], remedy: str
+) -> None:
+    outcome = shell("device", "run", *options, "--json", "--state", tmp_path / "d")
+    assert (outcome.code, outcome.error["remedy"]) == (2, remedy)
 
 
 @pytest.mark.usefixtures("quick_device")

@@ -1,16 +1,22 @@
 """`oob pair` with everything that can be wrong."""
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from oob.labels.drawing import Label
 from oob.pairing import Passcode
 from tests.cli.shell import Outcome, Shell, no_bluetooth
+from tests.e2e.family import free_port
+from tests.e2e.program import program
+from tests.labels.pictures import PINNED, SECRET, modules, png
 
 CODE = Passcode.from_number(1234567)
 
 
-def pair(shell: Shell, root: Path, *more: object, stdin: str = CODE.digits) -> Outcome:
+def pair(shell: Shell, root: Path, *more: object, stdin: str | bytes = CODE.digits) -> Outcome:
     return shell("pair", "--json", "--issuer", "https://127.0.0.1:9/directory", "--root", root, *more, stdin=stdin)
 
 
@@ -72,3 +78,67 @@ def test_a_device_is_reached_in_one_way(
     outcome = shell(*command, "--root", root, "--socket", tmp_path / "s", *radio, "--json", "--state", tmp_path / "c")
     assert (outcome.code, outcome.error["step"]) == (2, "connect")
     assert "leave out --socket" in outcome.error["remedy"]
+
+
+def test_pair_by_a_picture(shell: Shell, root: Path, tmp_path: Path) -> None:
+    """It is read, and only then is the device looked for."""
+    (tmp_path / "label.png").write_bytes(png(modules(Label(SECRET))))
+    (tmp_path / "code.txt").write_text(SECRET.to_text())
+    for image, stdin in (
+        (tmp_path / "label.png", b""),
+        (tmp_path / "code.txt", b""),
+        ("-", (tmp_path / "label.png").read_bytes()),
+        ("-", SECRET.to_text().encode()),
+    ):
+        outcome = pair(shell, root, "--qr", image, "--socket", tmp_path / "none", stdin=stdin)
+        assert (outcome.code, outcome.error["kind"]) == (3, "DeviceNotFound")
+
+
+def test_pair_by_a_picture_of_something_else(shell: Shell, root: Path, tmp_path: Path) -> None:
+    for data, code in ((b"", 2), (b"hello", 2), (b"\x89PNG\r\n\x1a\n", 2), (b"OOB:", 4)):
+        (tmp_path / "image").write_bytes(data)
+        for image, stdin in ((tmp_path / "image", b""), ("-", data)):
+            outcome = pair(shell, root, "--qr", image, stdin=stdin)
+            assert outcome.code == code
+            assert outcome.error["kind"] in ("UsageError", "PeerError")
+    missing = pair(shell, root, "--qr", tmp_path / "none.png")
+    assert (missing.code, missing.error["remedy"]) == (1, "Check the path")
+
+
+def test_pair_by_a_code_that_carries_no_secret(shell: Shell, root: Path) -> None:
+    """It is said at once, and not after a search for the device."""
+    outcome = pair(shell, root, "--qr", "-", stdin=PINNED.to_text())
+    assert (outcome.code, outcome.error["cause"]) == (2, "this code carries no secret to pair by")
+    assert "passcode" in outcome.error["remedy"]
+
+
+@pytest.mark.parametrize("module", ["PIL", "zxingcpp"])
+def test_pair_by_a_picture_without_the_extra(
+    shell: Shell, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    (tmp_path / "label.png").write_bytes(png(modules(Label(SECRET))))
+    monkeypatch.setitem(sys.modules, module, None)
+    outcome = pair(shell, root, "--qr", tmp_path / "label.png")
+    assert (outcome.code, outcome.error["remedy"]) == (2, "Run: pip install 'oob[qr]'")
+
+
+def test_pair_with_a_device_of_a_batch(shell: Shell, tmp_path: Path) -> None:
+    """The commands of docs/howto/labels.md, each a program, but for the first."""
+    made = shell("label", "batch", "--count", "1", "--name", "Lab printer", "--format", "png", "--out", tmp_path / "b")
+    assert made.code == 0
+    issuer = tmp_path / "ca"
+    assert shell("issuer", "init", "--zone", "home.example", "--network", "127.0.0.0/8", "--state", issuer).code == 0
+    listen = f"127.0.0.1:{free_port()}"
+    run = ("device", "run", "--state", tmp_path / "b" / "0001", "--model", "secret", "--name", "Lab printer")
+    with (
+        program("issuer", "serve", "--state", issuer, "--listen", listen, temporary=tmp_path) as serving,
+        program(*run, "--socket", "s", temporary=tmp_path) as device,
+    ):
+        serving.until("Pair:")
+        device.until("Pair:")
+        command = ("pair", "--qr", tmp_path / "b" / "0001.png", "--socket", tmp_path / "s", "--state", tmp_path / "c")
+        where = ("--issuer", f"https://{listen}/directory", "--root", issuer / "root.pem")
+        with program(*command, *where, "--token-file", issuer / "token", "--json", temporary=tmp_path) as pairing:
+            assert pairing.wait() == 0, pairing.output
+            result = json.loads(pairing.output.splitlines()[-1])
+        assert (result["name"], result["model"], result["reachable"]) == ("Lab printer", "secret", True)

@@ -14,6 +14,12 @@ COMMANDS = [
     ["device", "run", "--socket", "s"],
     ["issuer", "init", "--zone", "z"],
     ["issuer", "serve"],
+    ["label"],
+    ["label", "batch", "--count", "1", "--name", "n", "--out", "d"],
+    ["tag", "read"],
+    ["tag", "write", "--url", "u", "--app", "a", "--lock"],
+    ["tag", "erase", "--force"],
+    ["tag", "lock", "--yes"],
     ["discover"],
     ["doctor"],
     ["conformance", "vectors", "f"],
@@ -30,11 +36,11 @@ def test_each_command_has_its_function(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], *COMMANDS, ["device"], ["issuer"], ["conformance"], ["sim"]], ids=lambda c: " ".join(c[:2])
+    "command", [[], *COMMANDS, ["device"], ["issuer"], ["conformance"], ["sim"], ["tag"]], ids=lambda c: " ".join(c[:2])
 )
 def test_help_teaches(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = [word for word in command if word.islower() and len(word) > 1]
-    words = words[: 2 if words[:1] in (["device"], ["issuer"], ["conformance"], ["sim"]) else 1]
+    words = words[: 2 if words[:1] in (["device"], ["issuer"], ["conformance"], ["sim"], ["label"], ["tag"]) else 1]
     with pytest.raises(SystemExit) as caught:
         main([*words, "--help"])
     assert caught.value.code == 0
@@ -48,8 +54,20 @@ def test_every_example_in_the_help_can_be_parsed(capsys: pytest.CaptureFixture[s
     import shlex
 
     examples = []
-    verbs = ("device run", "issuer init", "issuer serve", "conformance device", "sim bluez", "sim device")
-    for words in ([], ["demo"], ["pair"], ["discover"], ["doctor"], *map(str.split, verbs)):
+    verbs = (
+        "device run",
+        "issuer init",
+        "issuer serve",
+        "conformance device",
+        "sim bluez",
+        "sim device",
+        "label batch",
+        "tag read",
+        "tag write",
+        "tag erase",
+        "tag lock",
+    )
+    for words in ([], ["demo"], ["pair"], ["label"], ["discover"], ["doctor"], *map(str.split, verbs)):
         with pytest.raises(SystemExit):
             main([*words, "--help"])
         text = capsys.readouterr().out
@@ -77,10 +95,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["pair"],
         ["pair", "--issuer", "u"],
         ["pair", "--issuer", "u", "--root", "r", "--timeout", "0"],
+        ["pair", "--issuer", "u", "--root", "r", "--qr", "f", "--compare"],
+        ["label", "--size", "4"],
+        ["label", "--size", "inf"],
+        ["label", "batch", "--name", "n", "--out", "d"],
+        ["label", "batch", "--count", "many", "--name", "n", "--out", "d"],
+        ["label", "batch", "--count", "1", "--name", "n", "--out", "d", "--model", "compare"],
         ["pair", "--issuer", "u", "--root", "r", "--timeout", "nan"],
         ["pair", "--issuer", "u", "--root", "r", "--timeout", "soon"],
         ["device"],
-        ["device", "run"],
         ["issuer", "init"],
         ["discover", "--timeout", "3601"],
         ["conformance", "vectors"],

@@ -129,3 +129,18 @@ def test_a_closed_terminal_does_not_stop_a_device(monkeypatch: pytest.MonkeyPatc
     terminal = Terminal(machine=False)
     terminal.event(STEP)
     terminal.failure("Failed", LinkError("connection lost", step="link", remedy="Go nearer"))
+
+
+def test_bytes_from_stdin_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\x00abc")))
+    assert Terminal(machine=True).read(3) == b"\xff\x00a"
+    monkeypatch.setattr(sys, "stdin", None)
+    assert Terminal(machine=True).read(3) == b""
+
+
+def test_a_person_gives_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    keyboard = io.StringIO("OOB:ABC\nmore\n")
+    monkeypatch.setattr(keyboard, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", keyboard)
+    assert Terminal(machine=False).read(100) == b"OOB:ABC"
+    assert "Text of the QR code" in capsys.readouterr().err

@@ -8,14 +8,17 @@ import pytest
 from bleak.exc import BleakDeviceNotFoundError
 
 from oob.client import Search, nearby, reach
+from oob.client.nearby import reach_hinted
 from oob.discovery import NONCE_LENGTH, advertised_tag
-from oob.errors import AuthenticationError, DeviceNotFound, LinkError, LinkTimeout
+from oob.errors import AuthenticationError, DeviceNotFound, LinkError, LinkTimeout, UsageError
 from oob.framing.gatt import MessageType
 from oob.progress import Progress
 from oob.sim.radio import VirtualRadio
 from oob.sim.virtual_time import run
 from oob.transport.gatt_profile import SERVICE_UUID
 from oob.transport.link import FramedLink, Link
+from oob.transport.peripheral import Peripheral
+from oob.transport.tcp import TcpStack
 from tests.transport.fake_bleak import FakeClient, FakeScanner
 
 KEY = bytes(range(16))
@@ -279,3 +282,30 @@ def test_cancelled_anywhere_nothing_scans_nothing_is_connected(meant: dict[str, 
         return visiting.cancelled()
 
     assert sum(in_virtual_time(lambda n=turns: cancel_after(n)) for turns in range(60)) >= 25  # type: ignore[misc]
+
+
+# --- hints
+
+
+async def test_the_first_hint_at_which_a_device_answers() -> None:
+    stack = TcpStack("127.0.0.1", 0)
+    listener = Peripheral(stack)
+    await listener.start()
+    host, port = stack.address
+    dead = TcpStack("127.0.0.1", 0)
+    await Peripheral(dead).start()
+    address = dead.address
+    await dead.stop()
+    told: list[Progress] = []
+    hints = ("lamp.local", f"{address[0]}:{address[1]}", f"{host}:{port}")
+    link = await reach_hinted(hints, report=told.append)
+    assert link is not None
+    assert [each.detail for each in told] == [f"127.0.0.1 port {address[1]}", f"127.0.0.1 port {port}"]
+    await link.close()
+    await listener.close()
+    assert await reach_hinted(hints) is None
+
+
+async def test_a_hint_out_of_the_house_is_not_followed() -> None:
+    with pytest.raises(UsageError, match="not on a local network"):
+        await reach_hinted(("lamp.local", "203.0.113.7.example:1", "8.8.8.8:443"))

@@ -17,7 +17,7 @@ from oob.device.offer import (
 )
 from oob.device.state import DeviceStore, Paired
 from oob.errors import AuthenticationError, LockedOut, UsageError
-from oob.pairing import Model
+from oob.pairing import Bootstrap, Model
 
 OWNED = (Paired(bytes(32), "", "secret", "secret-static", bytes(32)),)
 
@@ -250,6 +250,43 @@ def test_a_tap_is_good_for_two_minutes(tmp_path: Path) -> None:
     clock.now += 121
     with pytest.raises(LockedOut, match="tapped"):
         offer.attempt()
+
+
+def test_a_tap_carries_a_new_secret_while_the_device_may_be_paired(tmp_path: Path) -> None:
+    offer = make(DynamicSecretOffer, tmp_path)
+    first, second = offer.tapped(), offer.tapped()
+    assert first is not None
+    assert second is not None
+    assert first.dynamic
+    assert first.secret != second.secret
+    begun(offer).succeed()
+    offer._store.update(pairings=OWNED)
+    assert offer.tapped() is None
+    offer.press()
+    assert offer.tapped() is not None
+
+
+@pytest.mark.parametrize("kind", [SecretOffer, PinnedOffer])
+def test_a_tap_carries_what_the_label_does(tmp_path: Path, kind: type[Offer]) -> None:
+    offer = make(kind, tmp_path)
+    assert offer.tapped() == offer.out_of_band()
+
+
+def test_a_tap_tells_no_secret_of_an_owned_device(tmp_path: Path) -> None:
+    assert make(SecretOffer, tmp_path, owned=True).tapped() is None
+
+
+@pytest.mark.parametrize("kind", [PasscodeOffer, PrintedPasscodeOffer, CompareOffer, ButtonOffer])
+def test_a_tap_tells_nothing_where_nothing_is_carried(tmp_path: Path, kind: type[Offer]) -> None:
+    assert make(kind, tmp_path).tapped() is None
+
+
+def test_who_scans_or_taps_is_told_where_the_device_is(tmp_path: Path) -> None:
+    offer = make(SecretOffer, tmp_path)
+    offer.hints = ("192.0.2.7:4433",)
+    carried = offer.out_of_band()
+    assert isinstance(carried, Bootstrap)
+    assert carried.hints == ("192.0.2.7:4433",)
 
 
 # --- compare, button, pinned

@@ -1,6 +1,7 @@
 """`oob demo --attack`: each is refused; and each would go through, were it not for the check that refuses it."""
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -36,8 +37,10 @@ def test_the_help_knows_all_attacks() -> None:
     assert set(tools.ATTACKS) == set(ATTACKS) == set(REFUSALS)
 
 
-@pytest.mark.parametrize("model", ["passcode", "secret"])
-@pytest.mark.parametrize("carrier", ["ble", "memory"])
+@pytest.mark.parametrize(
+    ("carrier", "model"),
+    [*product(["ble", "nfc", "memory"], ["passcode", "secret"]), ("nfc-static", "secret")],
+)
 @pytest.mark.parametrize("name", REFUSALS)
 def test_is_refused(name: str, carrier: str, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, result = attack(name, carrier, model, capsys)

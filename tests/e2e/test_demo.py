@@ -52,8 +52,12 @@ def check(output: str, carrier: str, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["passcode", "secret"])
-@pytest.mark.parametrize("carrier", ["ble", "memory"])
+@pytest.mark.parametrize("carrier", ["ble", "nfc", "nfc-static", "memory"])
 def test_prints_one_json_object(carrier: str, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if (carrier, model) == ("nfc-static", "passcode"):
+        assert main(["demo", "--json", "--carrier", carrier, "--model", model]) == 2
+        assert "a static tag carries a secret" in capsys.readouterr().out
+        return
     assert main(["demo", "--json", "--carrier", carrier, "--model", model]) == 0
     output = capsys.readouterr()
     check(output.out, carrier, model)

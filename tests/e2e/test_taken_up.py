@@ -19,7 +19,7 @@ from oob.framing.gatt import MessageType, identify
 from oob.sim.virtual_time import run
 from oob.transport.carrier import Inbox, connection_lost, link_closed
 from oob.transport.link import FramedLink
-from oob.transport.peripheral import Peripheral
+from oob.transport.peripheral import Clients, Peripheral
 
 HANDSHAKE, CHANNEL = MessageType.HANDSHAKE, MessageType.CHANNEL
 ROUNDS = 4
@@ -56,8 +56,8 @@ class Ether:
         self._held: list[Callable[[], None]] = []
         self._flying: deque[Callable[[], None]] = deque()
 
-    async def start(self, peripheral: Peripheral) -> None:
-        self.peripheral = peripheral
+    async def start(self, clients: Clients) -> None:
+        self.clients = clients
 
     async def advertise(self, tag: bytes | None) -> None: ...
 
@@ -119,7 +119,7 @@ class Phone:
         self.max_frame = ether.random.choice(ether.weather.frames)
         self.inbox = Inbox()
         ether.phones[self._peer] = self
-        ether.peripheral.on_connect(self._peer)
+        ether.clients.on_connect(self._peer)
         asyncio.get_running_loop().call_later(ether.random.choice([0.0, 0.2]), self._subscribe, self._peer)
 
     async def send(self, frame: bytes, last: bool) -> None:
@@ -129,7 +129,7 @@ class Phone:
 
         def arrive() -> None:
             if peer in ether.phones:
-                ether.peripheral.on_write(peer, frame, mtu)
+                ether.clients.on_write(peer, frame, mtu)
 
         ether.carry(arrive, certain=last)
         ether.cut(self)
@@ -152,12 +152,12 @@ class Phone:
         if self._ether.phones.pop(peer, None) is not None:
             self._ether.subscribed.discard(peer)
             self.inbox.fail(connection_lost())
-            asyncio.get_running_loop().call_later(later, self._ether.peripheral.on_disconnect, peer)
+            asyncio.get_running_loop().call_later(later, self._ether.clients.on_disconnect, peer)
 
     def _subscribe(self, peer: Hashable) -> None:
         if peer in self._ether.phones:
             self._ether.subscribed.add(peer)
-            self._ether.peripheral.on_subscribe(peer, True)
+            self._ether.clients.on_subscribe(peer, True)
 
 
 async def patient(random: Random, weather: Weather, wait: Callable[[], Awaitable[Any]]) -> Any:

@@ -81,7 +81,7 @@ def test_torn_at_every_command_it_is_old_empty_or_new(size: int) -> None:
 def test_a_read_only_card_and_one_that_is_too_small() -> None:
     card = Type4Card(StoredNdef(b"kept"), capacity=10)
     memory = opened(card)
-    with pytest.raises(UsageError, match="2 bytes too long"):
+    with pytest.raises(UsageError, match="2 too many"):
         run(card, memory.write(bytes(12)))
     run(card, memory.lock())
     memory = opened(card)

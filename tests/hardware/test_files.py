@@ -3,6 +3,7 @@
 import getpass
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from oob.pairing import Model
 from oob.transport.bluez_bus import OBJECT_MANAGER
 from oob.transport.finding import State
 from oob.transport.host_survey import survey_configuration
+from oob.transport.readers_survey import MODPROBE, READERS, UDEV, Reader, permission, rule_of
 from tests.e2e.family import ROOT
 from tests.transport.bluez_stand_in import stand_in
 from tests.transport.dbus_daemon import dbus_daemon
@@ -122,6 +124,51 @@ def test_the_command_of_the_service_is_one_that_oob_takes() -> None:
     assert (args.run, args.ble, args.adapter, args.name) == ("oob.cli.device.run", True, "hci0", "Lab printer")
     assert offer_kind(Model[args.model.upper()], args.printed or None)
     assert parse_address(args.listen) == ("192.168.1.20", 8443)
+
+
+def lines_of(name: str) -> list[str]:
+    """Return what a file says besides its comments."""
+    text = (HARDWARE / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_rules_are_for_the_readers_that_the_doctor_knows() -> None:
+    assert lines_of("70-oob-nfc.rules") == [rule_of(ids) for ids in READERS]
+    assert Path(UDEV).name == "70-oob-nfc.rules" < "73-seat-late.rules", "where systemd acts on uaccess"
+
+
+def test_each_reader_in_the_rules_has_its_name() -> None:
+    text = (HARDWARE / "70-oob-nfc.rules").read_text(encoding="utf-8")
+    assert all(f"# {name}\n{rule_of(ids)}\n" in text for ids, (name, _) in READERS.items())
+
+
+def test_the_modules_are_those_that_take_the_readers() -> None:
+    takers = {modules[0] for _, modules in READERS.values() if modules}
+    assert lines_of("oob-nfc-modprobe.conf") == [f"blacklist {module}" for module in sorted(takers)]
+    text = (HARDWARE / "oob-nfc-modprobe.conf").read_text(encoding="utf-8")
+    assert f"hardware/oob-nfc-modprobe.conf /{MODPROBE}\n" in text, "where the doctor puts it"
+
+
+def test_the_page_names_the_readers_and_what_takes_them() -> None:
+    page = (HARDWARE / "readers.md").read_text(encoding="utf-8")
+    names = {":".join(ids) for ids in READERS}
+    assert names <= set(re.findall(r"[0-9a-f]{4}:[0-9a-f]{4}", page))
+    rows = re.findall(r"^\| `(\w+)` \| ([0-9a-f:, ]+) \|", page, re.MULTILINE)
+    takers = {(module, name) for module, listed in rows for name in listed.split(", ")}
+    assert takers == {(modules[0], ":".join(ids)) for ids, (_, modules) in READERS.items() if modules}
+
+
+def test_the_mend_for_a_group_takes_the_rules_that_are_shipped(tmp_path: Path) -> None:
+    """What `oob doctor` says to who is not at the machine, run on a copy of the file."""
+    reader = Reader(("054c", "06c1"), tmp_path / "dev", "")
+    rules = tmp_path / UDEV
+    rules.parent.mkdir(parents=True)
+    rules.write_bytes((HARDWARE / "70-oob-nfc.rules").read_bytes())
+    command = permission(reader, tmp_path).partition(" && ")[0]
+    changed = command.removeprefix("sudo ").replace(f"/{UDEV}", str(rules))
+    subprocess.run(shlex.split(changed), check=True)  # noqa: S603
+    assert rules.read_text().count('GROUP="plugdev", MODE="0660", TAG+="uaccess"\n') == len(READERS)
+    assert "sed" not in permission(reader, tmp_path), "once is enough"
 
 
 def links() -> Iterator[tuple[Path, str]]:

@@ -9,15 +9,15 @@ from oob.progress import Progress
 from oob.sim.home import home
 
 
-@pytest.mark.parametrize("carrier", ["ble", "memory"])
+@pytest.mark.parametrize("carrier", ["ble", "nfc", "nfc-static", "memory"])
 async def test_leaves_nothing_running(tmp_path: Path, carrier: str) -> None:
     told: list[Progress] = []
     async with home(tmp_path, carrier=carrier, report=told.append) as running:
         assert running.carrier == carrier
-        assert isinstance(running.device.offer.out_of_band(), Passcode)
+        assert isinstance(running.device.offer.out_of_band(), Bootstrap if "nfc" in carrier else Passcode)
         url = running.issuer.directory_url
         link = await running.connect()
-        assert link.carrier == carrier
+        assert link.carrier == carrier.replace("nfc-static", "ble")
         await link.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert told[0] == Progress("issuer", "serving", url)
@@ -48,7 +48,7 @@ async def test_a_damaged_home_says_what_is_damaged(tmp_path: Path, part: str) ->
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.parametrize("carrier", ["ble", "memory"])
+@pytest.mark.parametrize("carrier", ["ble", "nfc", "nfc-static", "memory"])
 async def test_ends_when_it_is_cancelled(tmp_path: Path, carrier: str) -> None:
     up = asyncio.Event()
 

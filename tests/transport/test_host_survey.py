@@ -49,6 +49,7 @@ def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.Monkey
     assert {each.state for each in findings} == {State.MISSING}
     assert findings[0].mend == "pip install 'oob[ble]'"
     assert "libpcsclite-dev" in findings[3].mend
+    assert survey_packages("win32")[2].mend == "pip install 'oob[pcsc]'", "there are wheels"
     assert "dbus-fast" not in [each.check for each in survey_packages("darwin")]
 
 

@@ -10,7 +10,7 @@ import pytest
 from oob.errors import LinkError, LinkLost, LinkTimeout, PeerError
 from oob.framing.gatt import MessageType, control, fragment, identify, resume
 from oob.transport.link import FramedLink, Timing
-from oob.transport.peripheral import Peripheral
+from oob.transport.peripheral import Clients, Peripheral
 
 HANDSHAKE = MessageType.HANDSHAKE
 
@@ -27,7 +27,7 @@ class Notes:
         self.disconnected: list[Hashable] = []
         self.deaf: set[Hashable] = set()  # who cannot be notified
 
-    async def start(self, peripheral: Peripheral) -> None:
+    async def start(self, clients: Clients) -> None:
         self.running = True
 
     async def advertise(self, tag: bytes | None) -> None:

@@ -20,7 +20,7 @@ from oob.transport.tnep_stack import AGAIN, KEPT, SERVICE, TnepStack, frames_of,
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 HANDSHAKE = MessageType.HANDSHAKE
-URL, BOOTSTRAP = Record(Tnf.WELL_KNOWN, b"U", b"\x04a"), Record(Tnf.EXTERNAL, b"oob.invalid:b", b"secret")
+URL = Record(Tnf.WELL_KNOWN, b"U", b"\x04a")
 SELECT = encode([Record(Tnf.WELL_KNOWN, b"Ts", bytes((len(SERVICE.name),)) + SERVICE.name.encode())])
 DESELECT = encode([Record(Tnf.WELL_KNOWN, b"Ts", b"\x00")])
 ASK = encode([NOTHING_NEW])
@@ -90,7 +90,7 @@ async def notes() -> Notes:
 
 async def started(notes: Notes, emulator: Faulty | None = None, **options: Any) -> TnepStack:
     stack = TnepStack(emulator or Faulty(), **options)
-    await stack.start(notes)  # type: ignore[arg-type]
+    await stack.start(notes)
     await stack.advertise(b"")
     await settle()
     return stack
@@ -206,25 +206,12 @@ async def test_what_is_kept_is_kept_for_as_long_as_the_conversation(notes: Notes
     stack = await started(notes, greet=lambda: [Record(Tnf.WELL_KNOWN, b"U", bytes((next(count),)))])
     stack.begin()
     first = stack.content()
-    await stack.advertise(None)  # what was offered is used up, and not yet done
     notes.is_engaged = True
     stack.begin()
     assert stack.content() == first
     notes.is_engaged = False
     stack.begin()
-    assert decode(stack.content()) == (Record(Tnf.WELL_KNOWN, b"U", b"\x01"),)
-    await stack.stop()
-
-
-async def test_who_is_shown_more_than_a_url_is_shown_the_service(notes: Notes) -> None:
-    """A secret that is made by the tap is an offer, of which nobody could tell the stack before."""
-    greeting: list[Record] = []
-    stack = await started(notes, greet=lambda: list(greeting))
-    await stack.advertise(None)
-    for shown, service in (([], 0), ([URL], 0), ([URL, BOOTSTRAP], 1)):
-        greeting[:] = shown
-        stack.begin()
-        assert decode(stack.content()) == (*shown, *[SERVICE.to_record()] * service)
+    assert decode(stack.content()) == (Record(Tnf.WELL_KNOWN, b"U", b"\x01"), SERVICE.to_record())
     await stack.stop()
 
 
@@ -276,7 +263,7 @@ def test_stopping_in_every_state(run_virtual: Run) -> None:
                 notes, emulator = Notes(), Faulty(failures)
                 stack = TnepStack(emulator)
                 if steps > 0:
-                    await stack.start(notes)  # type: ignore[arg-type]
+                    await stack.start(notes)
                     await settle()
                 if steps > 1:
                     stack.begin()

@@ -1,0 +1,88 @@
+"""A tap: what a tag tells the client, and the link through it where the tag is the device's own."""
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from oob.errors import UsageError
+from oob.framing.ndef import encode
+from oob.pairing import Bootstrap
+from oob.pairing.tag_content import TagContent
+from oob.progress import Progress, Report, silent
+from oob.transport.link import Link, Timing
+from oob.transport.nfc import Reader
+from oob.transport.readers import open_reader
+from oob.transport.tnep_poller import Tapped, connect
+from oob.transport.tnep_poller import tap as read_tag
+
+TAP_WAIT = 30.0
+"""Seconds that a person has to bring the tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A tag that was read. Whoever had it in hand may have copied, rewritten or swapped it: `content` is a claim.
+
+    `content` has the URL, which is never opened, and the bootstrap data, if there are any. `is_device`: the handshake
+    can go through the tag; else it only tells how to reach the device.
+    """
+
+    content: TagContent
+    is_device: bool
+    _tapped: Tapped = field(repr=False)
+    _opened: Reader | None = field(default=None, repr=False)
+
+    async def __aenter__(self) -> Self:
+        """Return the tap itself; leaving the block closes it."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the tap."""
+        await self.close()
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """What to pair by. UsageError where the tag tells nothing of the kind."""
+        if self.content.bootstrap is None:
+            remedy = "Pair by the device's passcode" if self.is_device else "Tap the tag of the device"
+            raise UsageError("the tag tells nothing to pair by", step="tap", remedy=remedy)
+        return self.content.bootstrap
+
+    async def link(self, *, timing: Timing | None = None, report: Report = silent) -> Link:
+        """Return the link through the tag; it lasts no longer than this tap is open.
+
+        A touch that breaks off goes on with the next one, within 30 s. Raises UsageError where nothing goes through
+        the tag, LinkError, PeerError.
+        """
+        return await connect(self._tapped, timing=timing, report=report)
+
+    async def close(self) -> None:
+        """Let go of the tag, and of the reader if it was opened for this tap. May be called twice."""
+        await self._tapped.close()
+        if self._opened is not None:
+            await self._opened.close()
+
+
+async def tap(reader: Reader | str | None = None, *, timeout: float = TAP_WAIT, report: Report = silent) -> Tap:
+    """Wait for a tag and read it; what is returned is to be closed, for example by `async with`.
+
+    `reader` is "usb", "tty:USB0:pn532", "pcsc" and so on, or None for the first that is found; one that is opened here
+    is closed with the tap. Raises DeviceNotFound for no tag within `timeout` seconds, LinkError and UsageError where
+    there is no reader, PeerError for what is no such tag.
+    """
+    used = open_reader(reader) if reader is None or isinstance(reader, str) else reader
+    try:
+        tapped = await read_tag(used, timeout, report=report)
+        try:
+            content = TagContent.decode(encode(tapped.records))
+        except BaseException:
+            await tapped.close()
+            raise
+    except BaseException:
+        if used is not reader:
+            await used.close()
+        raise
+    report(Progress("client", "tapped", content.bootstrap.name if content.bootstrap is not None else ""))
+    return Tap(content, tapped.service is not None, tapped, None if used is reader else used)

@@ -1,0 +1,135 @@
+"""Frames over TCP, on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost, UsageError
+from oob.framing.gatt import MessageType
+from oob.transport import tcp
+from oob.transport.peripheral import MAX_CLIENTS, Peripheral
+from oob.transport.tcp import TcpStack, connect, local_address
+
+HANDSHAKE = MessageType.HANDSHAKE
+
+
+@pytest.fixture
+def stack() -> TcpStack:
+    return TcpStack("127.0.0.1", 0)
+
+
+@pytest.fixture
+async def listener(stack: TcpStack) -> AsyncIterator[Peripheral]:
+    listener = Peripheral(stack)
+    await listener.start()
+    yield listener
+    await listener.close()
+
+
+async def test_messages_go_both_ways(stack: TcpStack, listener: Peripheral) -> None:
+    client = await connect(*stack.address)
+    await client.send(HANDSHAKE, b"first")
+    device = await listener.accept()
+    assert await device.receive(5) == (HANDSHAKE, b"first")
+    for length in (0, 1, 511, 512, 4000):
+        await device.send(MessageType.CHANNEL, b"x" * length)
+        assert await client.receive(5) == (MessageType.CHANNEL, b"x" * length)
+        await client.send(HANDSHAKE, bytes(length))
+        assert await device.receive(5) == (HANDSHAKE, bytes(length))
+    assert client.carrier == device.carrier == "tcp"
+    await client.close()
+    await device.close()
+
+
+async def test_a_lost_connection_is_taken_up_on_another(stack: TcpStack, listener: Peripheral) -> None:
+    client = await connect(*stack.address)
+    await client.send(HANDSHAKE, b"first")
+    device = await listener.accept()
+    await device.receive(5)
+    await device.send(HANDSHAKE, b"second")
+    assert await client.receive(5) == (HANDSHAKE, b"second")
+    for peer in list(stack._streams):
+        await stack.disconnect(peer)
+    await client.send(HANDSHAKE, b"third")
+    answering = asyncio.create_task(client.receive(5))
+    assert await device.receive(5) == (HANDSHAKE, b"third")
+    await device.send(HANDSHAKE, b"fourth")
+    assert await answering == (HANDSHAKE, b"fourth")
+    await client.close()
+    await device.close()
+
+
+async def test_a_second_client_is_told_that_the_device_is_busy(stack: TcpStack, listener: Peripheral) -> None:
+    first, second = await connect(*stack.address), await connect(*stack.address)
+    await first.send(HANDSHAKE, b"first")
+    device = await listener.accept()
+    await second.send(HANDSHAKE, b"second")
+    with pytest.raises(LinkBusy):
+        await second.receive(5)
+    for each in (first, second, device):
+        await each.close()
+
+
+async def test_nobody_there_and_an_address_in_use(stack: TcpStack, listener: Peripheral) -> None:
+    other = TcpStack(*stack.address)
+    with pytest.raises(LinkError, match="cannot listen"):
+        await Peripheral(other).start()
+    address = stack.address
+    await listener.close()
+    with pytest.raises(DeviceNotFound, match="no device answers at 127.0.0.1"):
+        await connect(*address)
+
+
+async def test_silent_and_hostile_clients_are_dropped(
+    stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "IDLE", 0.05)
+    for sent in (b"", b"\x00", b"\xff\xff" + bytes(600), b"\x00\x00", b"\x00\x03\x80\x00\x00"):
+        reader, writer = await asyncio.open_connection(*stack.address)
+        writer.write(sent)
+        assert await reader.read() == b""
+        writer.close()
+    client = await connect(*stack.address)
+    await client.send(HANDSHAKE, b"honest")
+    await client.close()
+
+
+async def test_no_more_connections_than_there_are_places(stack: TcpStack, listener: Peripheral) -> None:
+    streams = [await asyncio.open_connection(*stack.address) for _ in range(3 * MAX_CLIENTS)]
+    for reader, _ in streams[: 2 * MAX_CLIENTS]:
+        assert await reader.read() == b""
+    assert len(stack._streams) == MAX_CLIENTS
+    for _, writer in streams:
+        writer.close()
+
+
+async def test_frames_after_the_end_are_not_sent(stack: TcpStack, listener: Peripheral) -> None:
+    carrier = tcp._TcpCarrier(*stack.address)
+    for use in (carrier.send(b"x", True), carrier.receive()):
+        with pytest.raises(LinkLost):
+            await use
+
+
+@pytest.mark.parametrize(
+    ("hint", "address"),
+    [
+        ("192.168.1.7:4433", ("192.168.1.7", 4433)),
+        ("[fe80::1]:4433", ("fe80::1", 4433)),
+        ("127.0.0.1:1", ("127.0.0.1", 1)),
+        ("lamp.local:4433", None),
+        ("192.168.1.7", None),
+        ("192.168.1.7:0", None),
+        ("192.168.1.7:65536", None),
+        ("192.168.1.7:٣", None),
+        ("", None),
+    ],
+)
+def test_what_a_hint_says(hint: str, address: tuple[str, int] | None) -> None:
+    assert local_address(hint) == address
+
+
+@pytest.mark.parametrize("hint", ["8.8.8.8:53", "[2001:4860:4860::8888]:443", "0.0.0.0:80", "224.0.0.1:80"])
+def test_a_hint_that_points_out_of_the_house(hint: str) -> None:
+    with pytest.raises(UsageError, match="not on a local network"):
+        local_address(hint)
