@@ -17,6 +17,7 @@ from oob.sim.radio import VirtualRadio
 from tests.e2e.family import PATIENCE, ROOT
 from tests.e2e.program import program
 from tests.e2e.stage import issuing
+from tests.transport.udp_field import free_path
 
 DEVICE = """\
 import asyncio
@@ -71,6 +72,24 @@ async def test_the_device_shows_its_passcode_and_is_reached(
             async with asyncio.timeout(PATIENCE):
                 assert re.search(rb"\d{4} \d{4}", await device.stdout.readline())
                 link = await oob.reach(adapter="hci1")
+                await link.close()
+        finally:
+            device.kill()
+            await device.wait()
+
+
+async def test_the_device_on_two_carriers_is_tapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = free_path()
+    changes = ("/var/lib/printer", str(tmp_path)), ('"usb"', f'"{path}"')
+    code = changed(example("docs/howto/device.md", "together"), *changes)
+    script = DEVICE.format(body=textwrap.indent(code, "    "))
+    async with VirtualRadio() as radio, simulated_bluez(radio, adapters=1) as bluez:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
+        device = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT)
+        try:
+            async with await oob.tap(path, timeout=PATIENCE) as tap:
+                assert (tap.content.url, tap.bootstrap.dynamic) == ("https://maker.example/d/7", True)
+                link = await tap.link()
                 await link.close()
         finally:
             device.kill()

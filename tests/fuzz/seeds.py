@@ -35,7 +35,7 @@ _VECTORS = Path(__file__).parent.parent / "vectors" / "rfc9529.json"
 def seeds() -> dict[str, list[bytes]]:
     """Return the valid inputs of each target."""
     run = stage("passcode")
-    return _messages(run) | _handshake(run) | _bootstrap() | _cose() | _binding(run) | _link() | _near() | _tags()
+    return _messages(run) | _handshake(run) | _bootstrap() | _cose() | _binding(run) | _link() | _tags() | _near()
 
 
 def edges() -> dict[str, list[bytes]]:
@@ -164,6 +164,18 @@ def _link() -> dict[str, list[bytes]]:
     }
 
 
+def _tags() -> dict[str, list[bytes]]:
+    pinned = Bootstrap.decode(_bootstrap()["bootstrap"][0])
+    content = TagContent("https://example.com/d/1", pinned, "com.example.lamp")
+    inputs: dict[str, list[bytes]] = {"tag_content": [content.encode()]}
+    controls = bytes.fromhex("0103a00c34 0203250504 00 fd0155")
+    messages = [bytes((0x03, 40)) + bytes(40) + b"\xfe", bytes.fromhex("03ff0110") + bytes(272)]
+    inputs["type_2"] = [bytes.fromhex("e1103000") + controls + message for message in messages]
+    attributes = bytes.fromhex("10040100280000000000010000210000")
+    inputs["type_3"] = [attributes[:14] + sum(attributes[:14]).to_bytes(2, "big") + bytes(range(48))]
+    return inputs
+
+
 def _near() -> dict[str, list[bytes]]:
     frame = ndef.Record(ndef.Tnf.UNKNOWN, payload=b"\x80\x01\x00\x05hello")
     name = SERVICE.name.encode()
@@ -200,18 +212,6 @@ def _talk(there: bytes, written: bytes) -> list[tuple[bytes, bytes]]:
     assert run(memory.read()) == there
     run(memory.write(written))
     return said
-
-
-def _tags() -> dict[str, list[bytes]]:
-    pinned = Bootstrap.decode(_bootstrap()["bootstrap"][0])
-    content = TagContent("https://example.com/d/1", pinned, "com.example.lamp")
-    inputs: dict[str, list[bytes]] = {"tag_content": [content.encode()]}
-    controls = bytes.fromhex("0103a00c34 0203250504 00 fd0155")
-    messages = [bytes((0x03, 40)) + bytes(40) + b"\xfe", bytes.fromhex("03ff0110") + bytes(272)]
-    inputs["type_2"] = [bytes.fromhex("e1103000") + controls + message for message in messages]
-    attributes = bytes.fromhex("10040100280000000000010000210000")
-    inputs["type_3"] = [attributes[:14] + sum(attributes[:14]).to_bytes(2, "big") + bytes(range(48))]
-    return inputs
 
 
 def main() -> None:

@@ -283,9 +283,9 @@ TARGETS: Final[dict[str, Target]] = {
     "frames": frames,
     "advertised_tag": advertised_tag,
     "ndef": _same(ndef.decode, ndef.encode),
-    **tnep.TARGETS,
     "tag_content": tags.tag_content,
     "type_2": tags.type_2,
     "type_3": tags.type_3,
+    **tnep.TARGETS,
 }
 """Name to target; `tests/fuzz/corpus/<name>/` holds its first inputs."""

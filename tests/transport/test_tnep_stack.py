@@ -20,7 +20,7 @@ from oob.transport.tnep_stack import AGAIN, KEPT, SERVICE, TnepStack, frames_of,
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 HANDSHAKE = MessageType.HANDSHAKE
-URL = Record(Tnf.WELL_KNOWN, b"U", b"\x04a")
+URL, BOOTSTRAP = Record(Tnf.WELL_KNOWN, b"U", b"\x04a"), Record(Tnf.EXTERNAL, b"oob.invalid:b", b"secret")
 SELECT = encode([Record(Tnf.WELL_KNOWN, b"Ts", bytes((len(SERVICE.name),)) + SERVICE.name.encode())])
 DESELECT = encode([Record(Tnf.WELL_KNOWN, b"Ts", b"\x00")])
 ASK = encode([NOTHING_NEW])
@@ -206,12 +206,23 @@ async def test_what_is_kept_is_kept_for_as_long_as_the_conversation(notes: Notes
     stack = await started(notes, greet=lambda: [Record(Tnf.WELL_KNOWN, b"U", bytes((next(count),)))])
     stack.begin()
     first = stack.content()
+    await stack.advertise(None)  # what was offered is used up, and not yet done
     notes.is_engaged = True
     stack.begin()
     assert stack.content() == first
     notes.is_engaged = False
     stack.begin()
-    assert decode(stack.content()) == (Record(Tnf.WELL_KNOWN, b"U", b"\x01"), SERVICE.to_record())
+    assert decode(stack.content())[0] == Record(Tnf.WELL_KNOWN, b"U", b"\x01")
+    await stack.stop()
+
+
+async def test_everybody_is_shown_the_service_also_who_would_be_refused(notes: Notes) -> None:
+    """The refusal says why, and an owner may come; who taps stands at the device anyway."""
+    stack = await started(notes, greet=lambda: [URL])
+    for tag in (b"", None):
+        await stack.advertise(tag)
+        stack.begin()
+        assert decode(stack.content()) == (URL, SERVICE.to_record())
     await stack.stop()
 
 
