@@ -78,8 +78,9 @@ async def connect(tapped: Tapped, *, timing: Timing | None = None, report: Repor
     """Select the pairing service of a tag; return the link, which closes the tag in the end, not the reader.
 
     From here on a tap that breaks off goes on with the next one, within the `resume` of `timing`: the device knows that
-    it may come again, and shows the same then. Raises UsageError where the tag has no such service; LinkError, such as
-    LinkLost, and PeerError where it cannot be selected, and lets go of the tag: `tap` again, it may show something new.
+    it may come again, and shows the same then. A tag that has left since it was read is waited for; where it shows
+    something new by then, that is LinkLost: `tap` again. Raises UsageError where the tag has no such service, also
+    LinkError, PeerError. After an error the tag is let go of.
     """
     if tapped.service is None:
         raise UsageError("the tag only tells how to pair; nothing goes through it", step="tap")
@@ -90,6 +91,14 @@ async def connect(tapped: Tapped, *, timing: Timing | None = None, report: Repor
         await carrier.close()
         raise
     return FramedLink(carrier, initiator=True, timing=timing)
+
+
+class _AnotherTag(LinkLost):
+    """The tag that came is not the one that was read, or its device has begun anew."""
+
+    def __init__(self) -> None:
+        cause = "this is another tag than before, or it shows something new"
+        super().__init__(cause, step="tap", remedy="Tap again, and use what it shows then")
 
 
 class _PollerCarrier:
@@ -109,8 +118,23 @@ class _PollerCarrier:
         self._asking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Select the service. Raises LinkError, PeerError."""
-        await finish(asyncio.create_task(self._select()))
+        """Select the service, also of a tag that left since it was read, and comes again within 30 s.
+
+        Raises LinkLost for one that then shows something else, LinkError, PeerError.
+        """
+        deadline, is_there = asyncio.get_running_loop().time() + RETAP, True
+        while True:
+            try:
+                if not is_there:
+                    await self._take_up()
+                return await finish(asyncio.create_task(self._select()))
+            except LinkLost as error:
+                if isinstance(error, _AnotherTag) or asyncio.get_running_loop().time() >= deadline:
+                    raise
+                self._report(Progress("client", "tap again", error.cause))
+            await self._tag.close()
+            await asyncio.sleep(REST)
+            is_there = False
 
     async def send(self, frame: bytes, last: bool) -> None:
         """Keep a frame until the burst is complete; then write it, and read what the device has for us."""
@@ -156,7 +180,7 @@ class _PollerCarrier:
         tapped = await _tap(self._reader, RETAP)
         if self._closed or tapped.records != self._records:
             await tapped.close()
-            raise link_closed() if self._closed else PeerError("this is another tag than before", step="tap")
+            raise link_closed() if self._closed else _AnotherTag()
         self._tag, self._selected, self._inbox = tapped.tag, False, Inbox()
 
     async def _ask(self) -> None:

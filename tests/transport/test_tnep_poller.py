@@ -379,19 +379,44 @@ def test_a_tag_that_leaves_too_early_is_waited_for_again(run_virtual: Run) -> No
     run_virtual(main())
 
 
-def test_a_selection_that_fails_lets_go_of_the_tag(run_virtual: Run) -> None:
+def test_a_tag_that_left_since_it_was_read_is_waited_for(run_virtual: Run) -> None:
     async def main() -> None:
-        field = Watched(FieldModel(0.01))
+        loop, field = asyncio.get_running_loop(), Watched(FieldModel(0.01))
         listener = await offered(field)
-        for after in (0, 1):
+        for after in range(10):
             tapped = await tap(field, 5)
-            field.torn_after = after
-            with pytest.raises(LinkLost):
-                await connect(tapped)
-            assert field.open == set()
+            await field.near(False)
+            connecting = asyncio.create_task(connect(tapped))
+            await asyncio.sleep(after)
+            field.torn_after = after  # and it leaves once more
+            await field.near()
+            async with await connecting:
+                assert len(field.open) == 1
+        assert field.open == set()
+        tapped = await tap(field, 5)
+        await field.near(False)
+        begin = loop.time()
+        with pytest.raises(DeviceNotFound):
+            await connect(tapped)
+        assert loop.time() - begin == pytest.approx(RETAP, abs=0.2)
+        assert field.open == set()
         await listener.close()
 
     run_virtual(main())
+
+
+async def test_a_tag_that_shows_something_new_before_it_was_selected_is_to_be_read_again() -> None:
+    field, numbers = Watched(), iter(range(9))
+    listener = nfc_listener(field, lambda: [Record(Tnf.WELL_KNOWN, b"U", bytes((next(numbers),)))])
+    await listener.start()
+    await asyncio.sleep(0)
+    tapped = await tap(field, 5)
+    field.part()
+    with pytest.raises(LinkLost, match="shows something new"):
+        await connect(tapped)
+    assert field.open == set()
+    await (await linked(field)).close()
+    await listener.close()
 
 
 def test_a_tag_that_is_slow_at_everything_is_given_up_in_time(run_virtual: Run) -> None:
@@ -432,7 +457,7 @@ def test_another_tag_is_waited_out(run_virtual: Run) -> None:
             assert not sending.done()
             greetings[:] = [URL]
             await sending
-            assert said == ["the tap broke off", "this is another tag than before"]
+            assert said == ["the tap broke off", "this is another tag than before, or it shows something new"]
             assert await client.receive(5) == (HANDSHAKE, b"q")
             await client.close()
             await listener.close()
