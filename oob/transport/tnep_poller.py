@@ -28,6 +28,7 @@ REST: Final = 0.1
 """Seconds before a tag that could not be read is tried again."""
 EXCHANGE_WAIT: Final = 5.0
 """Seconds that a tag has for what was written to it, whatever waiting times it asks for."""
+_ANOTHER: Final = "this is another tag than before, or it shows something new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,6 @@ async def connect(tapped: Tapped, *, timing: Timing | None = None, report: Repor
     return FramedLink(carrier, initiator=True, timing=timing)
 
 
-class _AnotherTag(LinkLost):
-    """The tag that came is not the one that was read, or its device has begun anew."""
-
-    def __init__(self) -> None:
-        cause = "this is another tag than before, or it shows something new"
-        super().__init__(cause, step="tap", remedy="Tap again, and use what it shows then")
-
-
 class _PollerCarrier:
     """Frames through one tag, tap after tap. The tag is asked for more while somebody waits for a frame."""
 
@@ -129,7 +122,7 @@ class _PollerCarrier:
                     await self._take_up()
                 return await finish(asyncio.create_task(self._select()))
             except LinkLost as error:
-                if isinstance(error, _AnotherTag) or asyncio.get_running_loop().time() >= deadline:
+                if error.cause == _ANOTHER or asyncio.get_running_loop().time() >= deadline:
                     raise
                 self._report(Progress("client", "tap again", error.cause))
             await self._tag.close()
@@ -180,7 +173,9 @@ class _PollerCarrier:
         tapped = await _tap(self._reader, RETAP)
         if self._closed or tapped.records != self._records:
             await tapped.close()
-            raise link_closed() if self._closed else _AnotherTag()
+            if self._closed:
+                raise link_closed()
+            raise LinkLost(_ANOTHER, step="tap", remedy="Tap again, and use what it shows then")
         self._tag, self._selected, self._inbox = tapped.tag, False, Inbox()
 
     async def _ask(self) -> None:
