@@ -11,7 +11,6 @@ from oob.pairing.tag_content import TagContent
 from oob.progress import Report
 from oob.sim.field import Field
 from oob.sim.radio import VirtualRadio
-from oob.sim.reader import SimulatedReader
 from oob.sim.tags import SimulatedNtag
 from oob.transport.link import Link, Listener
 from oob.transport.memory import MemoryListener
@@ -84,7 +83,7 @@ class StaticTagWay(RadioWay):
 
     def __init__(self, radio: VirtualRadio, listener: Peripheral, sticker: SimulatedNtag, report: Report) -> None:
         super().__init__(radio, listener, None)
-        self.reader, self._report = SimulatedReader(sticker), report
+        self.reader, self._report = Field(chip=sticker), report
 
     async def connect(self) -> Link:
         """Tap the sticker, and find the device that it names."""
@@ -142,7 +141,7 @@ async def _sticker(device: Device) -> SimulatedNtag:
         remedy = "Choose the model secret, or the carrier nfc"
         raise UsageError("a static tag carries a secret", step="tag", remedy=remedy)
     sticker = SimulatedNtag("NTAG213")
-    tag = await open_tag(await SimulatedReader(sticker).tap(TAP_WAIT))
+    tag = await open_tag(await Field(chip=sticker).tap(TAP_WAIT))
     await tag.store(TagContent(URL, carried).encode())
     await tag.close()
     return sticker

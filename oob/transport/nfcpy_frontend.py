@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from threading import Event
 from typing import Final, TypeVar
 
 from oob.errors import LinkError, LinkTimeout, OobError, UsageError
@@ -102,9 +103,9 @@ class FrontendThread:
 
     async def run(self, call: Callable[[Frontend], T]) -> T:
         """Return what `call` returns for the front-end. LinkTimeout where it hangs: the next call gets another one."""
-        frontend, worker = self._frontend, self._worker
+        frontend = self._frontend
         try:
-            return await worker.run(partial(call, frontend), self._last_resort)
+            return await self._worker.run(self._in_turn(partial(call, frontend)), self._last_resort)
         except LinkTimeout:
             if frontend is self._frontend:
                 self._begin()
@@ -113,18 +114,38 @@ class FrontendThread:
     async def release(self) -> None:
         """Switch the field off and let go of the reader, when the calls that there are have ended.
 
-        Another call opens it anew, in another thread, whether this has ended or not.
+        Another call, whether this has ended or not, opens the reader anew after that.
         """
-        frontend, worker = self._frontend, self._worker
-        self._begin()
+        worker, released = self._worker, Event()
+        close = self._in_turn(partial(_close, self._frontend, released))
+        self._begin(released)
         try:
             with suppress(LinkTimeout):
-                await worker.run(frontend.close, self._last_resort)
+                await worker.run(close, self._last_resort)
         finally:
             worker.close()
 
-    def _begin(self) -> None:
+    def _begin(self, released: Event | None = None) -> None:
+        """Take a new front-end in a new thread, which waits until the former one is `released`."""
         self._frontend, self._worker = Frontend(self._path), Worker(f"nfcpy {self._path}")
+        self._released = released
+
+    def _in_turn(self, call: Callable[[], T]) -> Callable[[], T]:
+        former, patience = self._released, self._last_resort / 2
+
+        def wait_and_call() -> T:
+            if former:
+                former.wait(patience)
+            return call()
+
+        return wait_and_call
+
+
+def _close(frontend: Frontend, released: Event) -> None:
+    try:
+        frontend.close()
+    finally:
+        released.set()
 
 
 def _connect(device: Device, path: str) -> bool:

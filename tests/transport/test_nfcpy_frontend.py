@@ -150,12 +150,16 @@ async def test_what_is_released_is_closed_after_the_calls_that_there_are(made: t
     await asyncio.sleep(0)
     release = asyncio.create_task(thread.release())
     await asyncio.sleep(0)
-    assert await thread.run(lambda frontend: frontend.sense("212F")) is None, "another front-end, at once"
+    again = asyncio.create_task(thread.release())
+    await asyncio.sleep(0)
+    next_one = asyncio.create_task(thread.run(lambda frontend: frontend.sense("212F")))
+    await asyncio.wait({next_one}, timeout=0.05)
+    assert not made.events, "the next one waits"
     free.set()
-    await asyncio.gather(first, release)
+    await asyncio.gather(first, release, again, next_one)
     await thread.release()
     await thread.release()
-    assert made.events == ["open usb", "sense 212F", "open usb", "sense 106A", "close", "close"]
+    assert made.events == ["open usb", "sense 106A", "close", "open usb", "sense 212F", "close"]
 
 
 async def test_a_front_end_that_hangs_is_left_to_its_thread(made: type[StandIn]) -> None:

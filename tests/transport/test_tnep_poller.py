@@ -147,7 +147,7 @@ class Watched(Field):
                 await super().close()
                 field.open.discard(self)
 
-        watched = WatchedTag(self, vars(tag)["_tap"])
+        watched = WatchedTag(self, vars(tag)["_tap"], tag.type)
         self.open.add(watched)
         return watched
 
