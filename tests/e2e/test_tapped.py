@@ -65,11 +65,11 @@ def tear(both: Tapping, after: int, loses_response: bool, away: float = AWAY) ->
         part(tap)
         if both.field.torn_after is None and tap is None:
             both.field.part = part  # type: ignore[method-assign]
-            both.field._is_near = False
             loop = asyncio.get_running_loop()
-            loop.call_later(away, lambda: nearing.append(asyncio.ensure_future(both.field.near())))
+            moves.append(asyncio.ensure_future(both.field.near(False)))
+            loop.call_later(away, lambda: moves.append(asyncio.ensure_future(both.field.near())))
 
-    nearing: list[asyncio.Future[None]] = []
+    moves: list[asyncio.Future[None]] = []
     both.field.part = parted  # type: ignore[method-assign]
 
 
