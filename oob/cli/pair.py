@@ -53,17 +53,14 @@ def _scanned(image: str, terminal: Terminal) -> Bootstrap:
 
 async def _tap(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
     """Wait for a tag; pair through it where it is the device's own, else by what it tells."""
-    typed = None
-    while True:
-        async with await tap(args.reader, timeout=args.timeout, report=terminal.progress) as tapped:
-            if tapped.content.url and typed is None:
-                terminal.say(f"The tag names {tapped.content.url}, which is not opened.")
-            if not tapped.is_device:
-                return await _run(args, terminal, root, tapped.bootstrap)
-            carried = typed or tapped.content.bootstrap
-            if carried is not None:
-                return await _run(args, terminal, root, carried, await tapped.link(report=terminal.progress))
-        typed = parse_out_of_band(_asked(terminal))
+    async with await tap(args.reader, timeout=args.timeout, report=terminal.progress) as tapped:
+        if tapped.content.url:
+            terminal.say(f"The tag names {tapped.content.url}, which is not opened.")
+        if tapped.link is None or tapped.content.bootstrap is not None:
+            carried: Carried = tapped.bootstrap
+        else:
+            carried = parse_out_of_band(_asked(terminal))
+        return await _run(args, terminal, root, carried, tapped.link)
 
 
 async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
