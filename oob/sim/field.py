@@ -71,6 +71,9 @@ class Field:
             self._card.activate()
         return FieldTag(self, self._taps)
 
+    async def open(self) -> None:
+        """Do nothing: it is always there."""
+
     async def emulate(self, card: Card) -> None:
         """Be this tag until cancelled."""
         await self._put(card)

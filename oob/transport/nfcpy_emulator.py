@@ -23,6 +23,8 @@ from oob.transport.worker import Worker
 
 WINDOW: Final = 0.5
 """Seconds that nfcpy waits for a reader, or for its next block; in between, `emulate` can be cancelled."""
+TRIAL: Final = 0.05
+"""Seconds that a front-end is a tag for, to see whether it can be one: a few times what a driver takes to refuse."""
 FWI: Final = 8
 """77 ms for a response: what the NFC Forum lets a tag take (Digital Protocol, FWI of Type 4A)."""
 FWI_SIMULATED: Final = 11
@@ -58,6 +60,15 @@ class NfcpyEmulator(Emulator):
         self._frontend = Frontend(path)
         self._worker = Worker(self.name)
         self._damaged = 0
+
+    async def open(self) -> None:
+        """Take the front-end, and try whether it can be a tag; a reader that comes meanwhile must ask again.
+
+        Raises UsageError where nfcpy is not installed, LinkError where the front-end is not there or cannot be a tag.
+        """
+        load_nfcpy()
+        await self._run(partial(self._listen, window=TRIAL))
+        self.name = self._frontend.name
 
     async def emulate(self, card: Card) -> None:
         """Be this tag until cancelled, which takes a second at most; the front-end is free then.
@@ -106,13 +117,13 @@ class NfcpyEmulator(Emulator):
 
     # --- in the worker's thread
 
-    def _listen(self, device: Device) -> _Activation | None:
-        """Return the reader that comes within `WINDOW` seconds, or None."""
+    def _listen(self, device: Device, window: float = WINDOW) -> _Activation | None:
+        """Return the reader that comes within `window` seconds, or None."""
         nfc = load_nfcpy()
         room = device.max_recv_data_size + 2
         ats = Ats(max(size for size in FRAME_SIZES if size <= room), FWI_SIMULATED if self._is_simulated else FWI)
         try:
-            found = device.listen(_local_target(ats), WINDOW)
+            found = device.listen(_local_target(ats), window)
         except OSError:
             raise
         except nfc.clf.UnsupportedTargetError as error:

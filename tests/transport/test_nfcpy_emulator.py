@@ -118,8 +118,13 @@ async def test_another_program_at_the_same_place() -> None:
     _, host, port = path.split(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((host, int(port)))
-        with pytest.raises(LinkError, match="is in use"):
-            await NfcpyEmulator(path).emulate(Echo())
+        emulator = NfcpyEmulator(path)
+        for use in (emulator.open, lambda: emulator.emulate(Echo())):
+            with pytest.raises(LinkError, match="is in use"):
+                await use()
+    await emulator.open()
+    await emulator.close()
+    assert is_free(path)
 
 
 # --- nfcpy's own reader
@@ -308,5 +313,7 @@ async def test_a_chip_that_complains_for_ever(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_a_chip_that_cannot_be_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
     Chip(monkeypatch, nfc.clf.UnsupportedTargetError("no"))
-    with pytest.raises(LinkError, match="cannot be a tag.* PN532, PN533 or RC-S380"):
-        await NfcpyEmulator().emulate(Echo())
+    emulator = NfcpyEmulator()
+    for use in (emulator.open, lambda: emulator.emulate(Echo())):
+        with pytest.raises(LinkError, match="cannot be a tag.* PN532, PN533 or RC-S380"):
+            await use()
