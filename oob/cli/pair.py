@@ -63,6 +63,7 @@ async def _tap(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int
             carried = typed or tapped.content.bootstrap
             if carried is not None:
                 return await _run(args, terminal, root, carried, await tapped.link(report=terminal.progress))
+        terminal.say("The device tells no secret now. Type its passcode; if it has none, press its button and tap again.")
         typed = parse_out_of_band(_asked(terminal))
 
 

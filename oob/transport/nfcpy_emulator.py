@@ -59,15 +59,17 @@ class NfcpyEmulator(Emulator):
         self._is_simulated = path.startswith("udp")
         self._frontend = Frontend(path)
         self._worker = Worker(self.name)
+        self._waiting: _Activation | None = None  # came before `emulate`
         self._damaged = 0
 
     async def open(self) -> None:
-        """Take the front-end, and try whether it can be a tag; a reader that comes meanwhile must ask again.
+        """Take the front-end, and try whether it can be a tag; a reader that comes meanwhile is served by `emulate`.
 
         Raises UsageError where nfcpy is not installed, LinkError where the front-end is not there or cannot be a tag.
         """
         load_nfcpy()
-        await self._run(partial(self._listen, window=TRIAL))
+        if self._waiting is None:
+            self._waiting = await self._run(partial(self._listen, window=TRIAL))
         self.name = self._frontend.name
 
     async def emulate(self, card: Card) -> None:
@@ -90,7 +92,8 @@ class NfcpyEmulator(Emulator):
 
     async def _serve(self, card: Card) -> None:
         """Wait for a reader, for `WINDOW`, and be its tag until it is gone."""
-        reader = await self._run(self._listen)
+        waiting, self._waiting = self._waiting, None
+        reader = waiting or await self._run(self._listen)
         if reader is None:
             await asyncio.sleep(_PAUSE)  # nfcpy may come back at once
             return
