@@ -37,9 +37,9 @@ def told_by(running: Program) -> Told:
     return Told(code, json.loads(running.output.splitlines()[-1]), running.output)
 
 
-def told(*arguments: object, temporary: Path, stdin: str = "") -> Told:
-    """Run a command to its end, with these words on stdin."""
-    with program(*arguments, "--json", temporary=temporary) as running:
+def told(*arguments: object, temporary: Path, stdin: str = "", before: str = "") -> Told:
+    """Run a command to its end, with these words on stdin; `before` is as for `program`."""
+    with program(*arguments, "--json", temporary=temporary, before=before) as running:
         running.say(stdin)
         assert running.process.stdin is not None
         running.process.stdin.close()

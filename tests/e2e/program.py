@@ -72,10 +72,17 @@ def program(
     options: tuple[str, ...] = (),
     stdin: int = subprocess.PIPE,
     process_group: int | None = None,
+    before: str = "",
 ) -> Iterator[Program]:
-    """Run `oob` with these arguments, with `temporary` for its temporary files and its home."""
+    """Run `oob` with these arguments, with `temporary` for its temporary files and its home.
+
+    Python runs the code `before` first, which can take something away from it.
+    """
+    if before:
+        (temporary / "sitecustomize.py").write_text(before)
     command = [sys.executable, *options, "-m", "oob.cli", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), "HOME": str(temporary)}
+    environment = {**os.environ, "TMPDIR": str(temporary), "HOME": str(temporary)}
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, (temporary, ROOT) if before else (ROOT,)))
     environment.pop("XDG_STATE_HOME", None)
     pipe = subprocess.PIPE
     with subprocess.Popen(  # noqa: S603
