@@ -20,6 +20,9 @@ from oob.transport.socket import connect
 
 QUESTION = "Passcode on the device (or the text of its QR code):"
 
+UNTOLD = "Type the passcode of the device; if it has none, press its button and tap again"
+"""What to do after the tap of a device that tells nothing to pair by."""
+
 
 def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
     """Ask for the passcode, and return what remains to be done."""
@@ -34,11 +37,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int
     return _run(args, terminal, root, parse_out_of_band(_asked(terminal)))
 
 
-def _asked(terminal: Terminal) -> str:
+def _asked(terminal: Terminal, remedy: str = "Type it, or pipe it to stdin") -> str:
     """Return what a person typed, or piped to stdin. UsageError for nothing."""
     text = terminal.ask(QUESTION)
     if not text:
-        raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
+        raise UsageError("no passcode was given", step="passcode", remedy=remedy)
     return text
 
 
@@ -59,7 +62,8 @@ async def _tap(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int
         if tapped.link is None or tapped.content.bootstrap is not None:
             carried: Carried = tapped.bootstrap
         else:
-            carried = parse_out_of_band(_asked(terminal))
+            terminal.say(f"The tag tells no secret. {UNTOLD}.")
+            carried = parse_out_of_band(_asked(terminal, UNTOLD))
         return await _run(args, terminal, root, carried, tapped.link)
 
 

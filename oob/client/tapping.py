@@ -74,15 +74,15 @@ async def tap(
     """
     used = open_reader(reader) if reader is None or isinstance(reader, str) else reader
     opened = None if used is reader else used
-    deadline = asyncio.get_running_loop().time() + timeout
+    left, deadline = timeout, asyncio.get_running_loop().time() + timeout
     try:
         while True:
-            left = max(0.0, deadline - asyncio.get_running_loop().time())
             tapped = await read_tag(used, left, report=report)
             try:
                 return await _held(tapped, opened, timing, report)
             except LinkLost as error:  # what it shows the next time may be new
                 report(Progress("client", "tap again", error.cause))
+            left = max(0.0, deadline - asyncio.get_running_loop().time())
     except BaseException:
         if opened is not None:
             await opened.close()

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from oob.errors import LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
+from oob.errors import DeviceNotFound, LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
 from oob.framing.gatt import MAX_FRAME
 from oob.framing.ndef import Record, decode
 from oob.framing.tnep import Poll, Read, Service, Wait, Write, deselect, exchange, find_service, select
@@ -13,7 +13,7 @@ from oob.progress import Progress, Report, silent
 from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.link import FramedLink, Timing
 from oob.transport.ndef_tag import NdefTag, open_tag
-from oob.transport.nfc import Reader
+from oob.transport.nfc import Reader, no_tag
 from oob.transport.tnep_stack import SERVICE, frames_of, record_of
 
 T = TypeVar("T")
@@ -57,6 +57,8 @@ async def tap(reader: Reader, timeout: float, *, report: Report = silent) -> Tap
     while True:
         try:
             return await _tap(reader, max(0.0, deadline - time()))
+        except DeviceNotFound:
+            raise no_tag(timeout) from None  # not within the time that was left of it
         except LinkLost as error:
             if time() + REST > deadline:
                 raise

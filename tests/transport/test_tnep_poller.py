@@ -137,7 +137,7 @@ class Watched(Field):
 
     def __init__(self, model: FieldModel | None = None) -> None:
         super().__init__(model)
-        self.open: set[FieldTag] = set()
+        self.held: set[FieldTag] = set()
 
     async def tap(self, timeout: float) -> FieldTag:
         field, tag = self, await super().tap(timeout)
@@ -145,10 +145,10 @@ class Watched(Field):
         class WatchedTag(FieldTag):
             async def close(self) -> None:
                 await super().close()
-                field.open.discard(self)
+                field.held.discard(self)
 
         watched = WatchedTag(self, vars(tag)["_tap"], tag.type)
-        self.open.add(watched)
+        self.held.add(watched)
         return watched
 
 
@@ -197,12 +197,12 @@ def test_cancelled_anywhere_no_tag_is_held_and_no_task_is_left(run_virtual: Run,
             await asyncio.wait({visit})
             if cancellations > 1:
                 await asyncio.sleep(GOODBYE)  # who insists does not wait for the goodbye, which goes on
-            assert field.open == set()
+            assert field.held == set()
             async with await linked(field) as client:  # and the next one is served
                 await client.send(HANDSHAKE, b"q")
                 await client.receive(5)
             await listener.close()
-        assert field.open == set()
+        assert field.held == set()
         return visit.cancelled()
 
     ends = [run_virtual(cancel_after(seconds)) for seconds in MOMENTS]
@@ -220,7 +220,7 @@ def test_closed_anywhere_the_other_task_ends_and_no_tag_is_held(run_virtual: Run
             for link in met:
                 await link.close()
             await asyncio.wait({visit})
-            assert field.open == set()
+            assert field.held == set()
             await listener.close()
         if not met:
             return False  # it was not connected yet
@@ -252,7 +252,7 @@ def test_reconnect_after_close_and_close_while_it_runs(run_virtual: Run) -> None
             await again
         with pytest.raises(LinkError, match="closed"):
             await carrier_of(client).reconnect()
-        assert field.open == set()
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
@@ -355,7 +355,7 @@ async def test_what_is_no_ndef_tag() -> None:
     async with beside(field.emulate(card)):
         with pytest.raises(PeerError, match="no NDEF application"):
             await tap(field, 5)
-        assert field.open == set()
+        assert field.held == set()
 
 
 def test_a_tag_that_leaves_too_early_is_waited_for_again(run_virtual: Run) -> None:
@@ -373,7 +373,7 @@ def test_a_tag_that_leaves_too_early_is_waited_for_again(run_virtual: Run) -> No
         with pytest.raises(DeviceNotFound, match="within 3 s"):
             await tap(field, 3)
         assert loop.time() - begin == pytest.approx(3)
-        assert field.open == set()
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
@@ -391,15 +391,15 @@ def test_a_tag_that_left_since_it_was_read_is_waited_for(run_virtual: Run) -> No
             field.torn_after = after  # and it leaves once more
             await field.near()
             async with await connecting:
-                assert len(field.open) == 1
-        assert field.open == set()
+                assert len(field.held) == 1
+        assert field.held == set()
         tapped = await tap(field, 5)
         await field.near(False)
         begin = loop.time()
         with pytest.raises(DeviceNotFound):
             await connect(tapped)
         assert loop.time() - begin == pytest.approx(RETAP, abs=0.2)
-        assert field.open == set()
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
@@ -414,7 +414,7 @@ async def test_a_tag_that_shows_something_new_before_it_was_selected_is_to_be_re
     field.part()
     with pytest.raises(LinkLost, match="shows something new"):
         await connect(tapped)
-    assert field.open == set()
+    assert field.held == set()
     await (await linked(field)).close()
     await listener.close()
 
@@ -433,7 +433,7 @@ def test_a_tag_that_is_slow_at_everything_is_given_up_in_time(run_virtual: Run) 
             await client.receive(5)
         await client.close()
         assert loop.time() - begin < EXCHANGE_WAIT + 5
-        assert field.open == set()
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
