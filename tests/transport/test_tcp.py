@@ -7,7 +7,7 @@ import pytest
 
 from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost, UsageError
 from oob.framing.gatt import MessageType
-from oob.transport import tcp
+from oob.transport import frame_stream, tcp
 from oob.transport.peripheral import MAX_CLIENTS, Peripheral
 from oob.transport.tcp import TcpStack, connect, local_address
 
@@ -101,6 +101,24 @@ async def test_no_more_connections_than_there_are_places(stack: TcpStack, listen
         assert await reader.read() == b""
     assert len(stack._streams) == MAX_CLIENTS
     for _, writer in streams:
+        writer.close()
+
+
+async def test_a_client_that_reads_nothing_holds_up_nothing(
+    stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_stream, "GOODBYE", 0.01)
+    for closes in (False, True):
+        _, writer = await asyncio.open_connection(*stack.address)
+        while not stack._streams:
+            await asyncio.sleep(0)
+        stream = next(iter(stack._streams.values()))
+        for _ in range(16):
+            while not stream._writer.transport.get_write_buffer_size():
+                await stream.send(bytes(512), last=False)
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await (listener.close() if closes else stack.disconnect(next(iter(stack._streams))))
         writer.close()
 
 
