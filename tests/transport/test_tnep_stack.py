@@ -35,7 +35,7 @@ class Notes:
         self.peers: list[object] = []
         self.is_engaged = False
 
-    def on_connect(self, peer: object) -> None:
+    def on_connect(self, peer: object, carrier: str = "") -> None:
         self.peers.append(peer)
         self.told.append(("connect",))
 
