@@ -14,7 +14,7 @@ from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.link import FramedLink, Timing
 from oob.transport.ndef_tag import NdefTag, open_tag
 from oob.transport.nfc import Reader, no_tag
-from oob.transport.tnep_stack import SERVICE, frames_of, record_of
+from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 
 T = TypeVar("T")
 

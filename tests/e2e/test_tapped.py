@@ -7,7 +7,7 @@ import asyncio
 import gc
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,22 +38,30 @@ MODELS = [Model.PASSCODE, Model.SECRET]
 
 Scene = Callable[[Tapping], Awaitable[object]]
 
+_faults: list[dict[str, object]] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_faults() -> Iterator[None]:
+    """What a task raised and nobody heeded shows when it is collected: once for each test, since that takes long."""
+    _faults.clear()
+    yield
+    gc.collect()
+    assert _faults == []
+
 
 def play(scene: Scene, *, model: Model = Model.PASSCODE, within: float = 120, **options: object) -> None:
     """Play a scene with device and client; it takes no more than so many virtual seconds, and leaves no task."""
-    faults: list[dict[str, object]] = []
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: faults.append(context))
+        loop.set_exception_handler(lambda _, context: _faults.append(context))
         with tempfile.TemporaryDirectory() as directory:
             async with asyncio.timeout(within), tapping(Path(directory), model=model, **options) as both:  # type: ignore[arg-type]
                 await scene(both)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        gc.collect()
 
     run(main())
-    assert faults == []
 
 
 def tear(both: Tapping, after: int, loses_response: bool, away: float = AWAY) -> None:

@@ -14,9 +14,10 @@ from oob.progress import Progress
 from oob.sim.field import Field
 from oob.transport import tnep_stack
 from oob.transport.nfc import Card
+from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 from oob.transport.peripheral import Peripheral
 from oob.transport.tnep_poller import connect, tap
-from oob.transport.tnep_stack import AGAIN, KEPT, SERVICE, TnepStack, frames_of, nfc_listener, record_of
+from oob.transport.tnep_stack import AGAIN, KEPT, TnepStack, nfc_listener
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
