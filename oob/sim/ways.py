@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from oob.client import reach, tap
 from oob.device import Device
-from oob.errors import UsageError
+from oob.errors import LinkLost, UsageError
 from oob.pairing import Bootstrap, Model
 from oob.pairing.tag_content import TagContent
 from oob.progress import Report
@@ -107,7 +107,9 @@ class TapWay:
         """Tap the device; give the client a link through the tag."""
         tapped = await tap(self.reader, timeout=TAP_WAIT, report=self._report)
         self.told = tapped.content.bootstrap
-        return await tapped.link()  # which closes the tag; the field is the home's
+        if tapped.link is None:
+            raise LinkLost("the device is no tag any more", step="tap")
+        return tapped.link  # which closes the tag; the field is the home's
 
 
 async def open_way(stack: AsyncExitStack, carrier: str, device: Device, report: Report) -> Way:

@@ -21,6 +21,8 @@ from oob.transport.nfcpy_frontend import FrontendThread
 
 WINDOW: Final = 0.5
 """Seconds that nfcpy waits for a reader, or for its next block; in between, `emulate` can be cancelled."""
+TRIAL: Final = 0.05
+"""Seconds that a front-end is a tag for, to see whether it can be one: a few times what a driver takes to refuse."""
 FWI: Final = 8
 """77 ms for a response, as tags that are in wide use ask for (NXP, MIFARE DESFire EV1: TB(1) 81h)."""
 FWI_SIMULATED: Final = 11
@@ -53,7 +55,18 @@ class NfcpyEmulator(Emulator):
         self.name = f"nfcpy {path}"
         self._is_simulated = path.startswith("udp")
         self._thread = FrontendThread(path)
+        self._waiting: _Activation | None = None  # came before `emulate`
         self._damaged = 0
+
+    async def open(self) -> None:
+        """Take the front-end, and try whether it can be a tag; a reader that comes meanwhile is served by `emulate`.
+
+        Raises UsageError where nfcpy is not installed, LinkError where the front-end is not there or cannot be a tag.
+        """
+        load_nfcpy()
+        if self._waiting is None:
+            self._waiting = await self._run(partial(self._listen, window=TRIAL))
+        self.name = self._thread.name
 
     async def emulate(self, card: Card) -> None:
         """Be this tag until cancelled, which takes a second at most; the front-end is free then.
@@ -74,7 +87,8 @@ class NfcpyEmulator(Emulator):
 
     async def _serve(self, card: Card) -> None:
         """Wait for a reader, for `WINDOW`, and be its tag until it is gone."""
-        reader = await self._run(self._listen)
+        waiting, self._waiting = self._waiting, None
+        reader = waiting or await self._run(self._listen)
         if reader is None:
             await asyncio.sleep(_PAUSE)  # nfcpy may come back at once
             return
@@ -97,13 +111,13 @@ class NfcpyEmulator(Emulator):
 
     # --- in its thread
 
-    def _listen(self, device: Device) -> _Activation | None:
-        """Return the reader that comes within `WINDOW` seconds, or None."""
+    def _listen(self, device: Device, window: float = WINDOW) -> _Activation | None:
+        """Return the reader that comes within `window` seconds, or None."""
         nfc = load_nfcpy()
         room = device.max_recv_data_size + 2
         ats = Ats(max(size for size in FRAME_SIZES if size <= room), FWI_SIMULATED if self._is_simulated else FWI)
         try:
-            found = device.listen(_local_target(ats), WINDOW)
+            found = device.listen(_local_target(ats), window)
         except OSError:
             raise
         except nfc.clf.UnsupportedTargetError as error:

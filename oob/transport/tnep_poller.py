@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from oob.errors import LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
+from oob.errors import DeviceNotFound, LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
 from oob.framing.gatt import MAX_FRAME
 from oob.framing.ndef import Record, decode
 from oob.framing.tnep import Poll, Read, Service, Wait, Write, deselect, exchange, find_service, select
@@ -13,7 +13,7 @@ from oob.progress import Progress, Report, silent
 from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.link import FramedLink, Timing
 from oob.transport.ndef_tag import NdefTag, open_tag
-from oob.transport.nfc import Reader
+from oob.transport.nfc import Reader, no_tag
 from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ REST: Final = 0.1
 """Seconds before a tag that could not be read is tried again."""
 EXCHANGE_WAIT: Final = 5.0
 """Seconds that a tag has for what was written to it, whatever waiting times it asks for."""
+_ANOTHER: Final = "this is another tag than before, or it shows something new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ async def tap(reader: Reader, timeout: float, *, report: Report = silent) -> Tap
     while True:
         try:
             return await _tap(reader, max(0.0, deadline - time()))
+        except DeviceNotFound:
+            raise no_tag(timeout) from None  # not within the time that was left of it
         except LinkLost as error:
             if time() + REST > deadline:
                 raise
@@ -78,8 +81,9 @@ async def connect(tapped: Tapped, *, timing: Timing | None = None, report: Repor
     """Select the pairing service of a tag; return the link, which closes the tag in the end, not the reader.
 
     From here on a tap that breaks off goes on with the next one, within the `resume` of `timing`: the device knows that
-    it may come again, and shows the same then. Raises UsageError where the tag has no such service; LinkError, such as
-    LinkLost, and PeerError where it cannot be selected, and lets go of the tag: `tap` again, it may show something new.
+    it may come again, and shows the same then. A tag that has left since it was read is waited for; where it shows
+    something new by then, that is LinkLost: `tap` again. Raises UsageError where the tag has no such service, also
+    LinkError, PeerError. After an error the tag is let go of.
     """
     if tapped.service is None:
         raise UsageError("the tag only tells how to pair; nothing goes through it", step="tap")
@@ -109,8 +113,23 @@ class _PollerCarrier:
         self._asking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Select the service. Raises LinkError, PeerError."""
-        await finish(asyncio.create_task(self._select()))
+        """Select the service, also of a tag that left since it was read, and comes again within 30 s.
+
+        Raises LinkLost for one that then shows something else, LinkError, PeerError.
+        """
+        deadline, is_there = asyncio.get_running_loop().time() + RETAP, True
+        while True:
+            try:
+                if not is_there:
+                    await self._take_up()
+                return await finish(asyncio.create_task(self._select()))
+            except LinkLost as error:
+                if error.cause == _ANOTHER or asyncio.get_running_loop().time() >= deadline:
+                    raise
+                self._report(Progress("client", "tap again", error.cause))
+            await self._tag.close()
+            await asyncio.sleep(REST)
+            is_there = False
 
     async def send(self, frame: bytes, last: bool) -> None:
         """Keep a frame until the burst is complete; then write it, and read what the device has for us."""
@@ -156,7 +175,9 @@ class _PollerCarrier:
         tapped = await _tap(self._reader, RETAP)
         if self._closed or tapped.records != self._records:
             await tapped.close()
-            raise link_closed() if self._closed else PeerError("this is another tag than before", step="tap")
+            if self._closed:
+                raise link_closed()
+            raise LinkLost(_ANOTHER, step="tap", remedy="Tap again, and use what it shows then")
         self._tag, self._selected, self._inbox = tapped.tag, False, Inbox()
 
     async def _ask(self) -> None:

@@ -5,11 +5,10 @@ To `Peripheral` a tap is a connection, and the selection of the service a subscr
 
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
 from math import inf
 from typing import Final
 
-from oob.errors import LinkError, OobError
+from oob.errors import OobError
 from oob.framing.gatt import MAX_FRAME, MessageType, control
 from oob.framing.ndef import Record, encode
 from oob.framing.tnep import Event, TnepTag
@@ -56,7 +55,8 @@ class TnepStack:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, clients: Clients) -> None:
-        """Be a tag from now on, and report to `clients`."""
+        """Be a tag from now on, and report to `clients`. Raises UsageError, LinkError for a front-end of no use."""
+        await self._emulator.open()
         self._clients = clients
         self._task = asyncio.create_task(self._emulate())
 
@@ -87,11 +87,17 @@ class TnepStack:
             self._peer, self._kept_until = None, 0.0
 
     async def _emulate(self) -> None:
+        told = ""
         while True:
-            with suppress(LinkError):
+            try:
+                await self._emulator.open()
+                told = ""
                 await self._emulator.emulate(self._card)
-            self.end()
-            self._report(Progress("device", "no reader", f"{self._emulator.name}: tried again every {AGAIN:g} s"))
+            except OobError as error:
+                self.end()
+                if str(error) != told:  # it is tried again and again
+                    told = str(error)
+                    self._report(Progress("device", "no reader", told))
             await asyncio.sleep(AGAIN)
 
     # --- the file of the emulated card

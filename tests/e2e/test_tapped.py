@@ -19,6 +19,7 @@ from oob.errors import LinkError, LinkLost, OobError
 from oob.framing.gatt import MessageType, resume
 from oob.framing.ndef import Record, Tnf
 from oob.pairing import Model
+from oob.pairing.tag_content import BOOTSTRAP_TYPE
 from oob.progress import Progress
 from oob.sim.field import Field, FieldModel
 from oob.sim.virtual_time import run
@@ -28,7 +29,7 @@ from oob.transport.nfc import Reader, Tag
 from oob.transport.tnep_poller import connect, tap
 from oob.transport.tnep_stack import KEPT, nfc_listener
 from tests.e2e.stage import stage
-from tests.e2e.tapping import BOOTSTRAP, URL, Tapping, tapping
+from tests.e2e.tapping import Tapping, tapping
 from tests.exchange import ephemeral, identity
 
 AWAY = 0.7
@@ -186,7 +187,6 @@ def test_two_people_may_take_the_tag_away_to_compare_numbers() -> None:
 
         both.on_step = leave
         both.device.offer.press()
-        await asyncio.sleep(2)  # until it is visible
         _, link = await both.link()
         pairing = await both.client.pair(link, Comparison(look))
         await link.close()
@@ -386,7 +386,7 @@ def test_a_device_that_offers_a_secret_for_each_tap_is_paired_by_the_first_one()
 
 
 def shown(records: tuple[Record, ...]) -> bytes:
-    return next(each.payload for each in records if each.type == BOOTSTRAP)
+    return next(each.payload for each in records if each.type == BOOTSTRAP_TYPE)
 
 
 def test_a_secret_is_made_for_each_tap_and_kept_while_its_tap_may_come_again() -> None:
@@ -432,14 +432,11 @@ def test_a_secret_is_made_for_each_tap_and_kept_while_its_tap_may_come_again() -
 async def test_with_a_genuine_issuer_in_real_time(tmp_path: Path) -> None:
     """The certificate comes over TLS and ACME; meanwhile the tag is asked again and again, and torn off once."""
     field = Field()
-    listener = nfc_listener(field, lambda: [URL])
+    listener = nfc_listener(field)
     await listener.start()
 
     async def reach() -> Link:
-        while (tapped := await tap(field, 5)).service is None:  # it is not visible yet
-            await tapped.close()
-            await asyncio.sleep(0)
-        return await connect(tapped)
+        return await connect(await tap(field, 5))
 
     async with stage(tmp_path, listener=listener, connect=reach) as on:
 
