@@ -15,7 +15,6 @@ from oob.framing.tnep import Event, TnepTag
 from oob.framing.type4_card import Type4Card
 from oob.progress import Progress, Report, silent
 from oob.transport.carrier import connection_lost, finish
-from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import Timing
 from oob.transport.nfc import Emulator
 from oob.transport.nfc_profile import SERVICE, frames_of, record_of
@@ -138,10 +137,10 @@ class TnepStack:
                 self._clients.on_subscribe(self._peer, True)
             case Event.RECEIVED:
                 for frame in frames_of(records):
-                    self._clients.on_write(self._peer, frame, MAX_FRAME + ATT_HEADER)
+                    self._clients.on_write(self._peer, frame, MAX_FRAME)
             case Event.DESELECTED:
                 self._kept_until = 0.0
-                self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
+                self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME)
 
     def lock(self) -> bool:
         """Refuse."""

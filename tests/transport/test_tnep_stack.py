@@ -43,8 +43,8 @@ class Notes:
     def on_subscribe(self, peer: object, enabled: bool) -> None:
         self.told.append(("subscribe", enabled))
 
-    def on_write(self, peer: object, value: bytes, mtu: int) -> None:
-        assert mtu - 3 == MAX_FRAME
+    def on_write(self, peer: object, value: bytes, longest: int) -> None:
+        assert longest == MAX_FRAME
         self.told.append(("write", value))
 
     def on_disconnect(self, peer: object) -> None:
