@@ -110,6 +110,8 @@ async def _run(
 
 def require_one_carrier(args: argparse.Namespace) -> None:
     """Raise UsageError where a device is to be reached in two ways at once."""
+    if getattr(args, "reader", None) and not args.nfc:
+        raise UsageError("a reader is for NFC", step="connect", remedy="Say --nfc, too")
     if getattr(args, "nfc", False) and (args.socket or args.address or args.adapter):
         cause, remedy = "the tag tells how the device is reached", "Leave out --socket, --address and --adapter"
         raise UsageError(cause, step="connect", remedy=remedy)
