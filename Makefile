@@ -50,7 +50,7 @@ unit: $(DEV) ## Only the tests (options: ARGS="tests/cose -x")
 cover: $(DEV) ## The tests with branch coverage
 	@$(BIN)/python -m pytest -q --cov --cov-report=term $(ARGS)
 
-bench: $(BENCH) ## Figures: handshake, pairing, radio
+bench: $(BENCH) ## Figures: handshake, pairing, radio, nfc
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 fuzz: $(FUZZ) ## Fuzz every decoder for a bounded time (options: ARGS="--seconds 60")

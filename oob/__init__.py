@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from oob.client import Client, Comparison, Pairing, Tap, pair, reach, tap
     from oob.device import Device, Page
     from oob.errors import OobError
-    from oob.pairing import Bootstrap, Passcode
+    from oob.pairing import Bootstrap, Model, Passcode
     from oob.pairing.tag_content import TagContent
     from oob.transport.ble_scanner import scan as discover
     from oob.transport.bluez_peripheral import bluez_listener
@@ -26,6 +26,7 @@ __all__ = [
     "Client",
     "Comparison",
     "Device",
+    "Model",
     "OobError",
     "Page",
     "Pairing",
@@ -49,6 +50,7 @@ _HOMES = {
     "Client": "oob.client",
     "Comparison": "oob.client",
     "Device": "oob.device",
+    "Model": "oob.pairing",
     "OobError": "oob.errors",
     "Page": "oob.device",
     "Pairing": "oob.client",

@@ -9,7 +9,7 @@ import oob
 from oob.client import Client, Comparison, Pairing, Tap, pair, reach, tap
 from oob.device import Device, Page
 from oob.errors import OobError
-from oob.pairing import Bootstrap, Passcode
+from oob.pairing import Bootstrap, Model, Passcode
 from oob.pairing.tag_content import TagContent
 from oob.transport.ble_scanner import scan
 from oob.transport.bluez_peripheral import bluez_listener
@@ -24,6 +24,7 @@ PUBLIC = {
     "Client": Client,
     "Comparison": Comparison,
     "Device": Device,
+    "Model": Model,
     "OobError": OobError,
     "Page": Page,
     "Pairing": Pairing,

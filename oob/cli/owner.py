@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from oob.binding.management import Listed
 from oob.cli.pair import read_root, read_token, require_one_carrier
 from oob.cli.terminal import Terminal
-from oob.client import Client, Pairing, PairingStore, Resumed, reach
+from oob.client import Client, Pairing, PairingStore, Resumed, reach, tap
 from oob.errors import UsageError
 from oob.storage import private_directory
 from oob.transport.link import Link
@@ -33,7 +33,7 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         if args.verb == "forget":
             await client.forget(pairing)
             return 0
-        link = await _link(args, pairing, terminal)
+        link = await _link(args, pairing, terminal, stack)
         stack.push_async_callback(link.close)
         if args.verb == "unpair":
             await client.unpair(link, pairing)
@@ -87,9 +87,16 @@ _VERBS: dict[str, Callable[[Resumed, argparse.Namespace, Terminal], Awaitable[No
 }
 
 
-async def _link(args: argparse.Namespace, pairing: Pairing, terminal: Terminal) -> Link:
+async def _link(args: argparse.Namespace, pairing: Pairing, terminal: Terminal, stack: AsyncExitStack) -> Link:
+    """Return a link to the device; `stack` closes what it needs."""
     if args.socket is not None:
         return await connect(args.socket)
+    if args.nfc:
+        tapped = await tap(args.reader, timeout=args.timeout, report=terminal.progress)
+        stack.push_async_callback(tapped.close)
+        if tapped.link is None:
+            raise UsageError("the device cannot be reached through this tag", step="tap", remedy="Leave out --nfc")
+        return tapped.link
     return await reach(
         tag_key=pairing.tag_key if pairing.tag_key and args.address is None else None,
         address=args.address,

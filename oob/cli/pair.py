@@ -56,18 +56,15 @@ def _scanned(image: str, terminal: Terminal) -> Bootstrap:
 
 async def _tap(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
     """Wait for a tag; pair through it where it is the device's own, else by what it tells."""
-    typed = None
-    while True:
-        async with await tap(args.reader, timeout=args.timeout, report=terminal.progress) as tapped:
-            if tapped.content.url and typed is None:
-                terminal.say(f"The tag names {tapped.content.url}, which is not opened.")
-            if not tapped.is_device:
-                return await _run(args, terminal, root, tapped.bootstrap)
-            carried = typed or tapped.content.bootstrap
-            if carried is not None:
-                return await _run(args, terminal, root, carried, await tapped.link(report=terminal.progress))
-        terminal.say(f"The tag tells no secret. {UNTOLD}.")
-        typed = parse_out_of_band(_asked(terminal, UNTOLD))
+    async with await tap(args.reader, timeout=args.timeout, report=terminal.progress) as tapped:
+        if tapped.content.url:
+            terminal.say(f"The tag names {tapped.content.url}, which is not opened.")
+        if tapped.link is None or tapped.content.bootstrap is not None:
+            carried: Carried = tapped.bootstrap
+        else:
+            terminal.say(f"The tag tells no secret. {UNTOLD}.")
+            carried = parse_out_of_band(_asked(terminal, UNTOLD))
+        return await _run(args, terminal, root, carried, tapped.link)
 
 
 async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
@@ -110,14 +107,15 @@ async def _run(
 
 def require_one_carrier(args: argparse.Namespace) -> None:
     """Raise UsageError where a device is to be reached in two ways at once."""
-    if getattr(args, "reader", None) and not args.nfc:
-        raise UsageError("a reader is for NFC", step="connect", remedy="Say --nfc, too")
-    if getattr(args, "nfc", False) and (args.socket or args.address or args.adapter):
+    ble = args.address is not None or args.adapter is not None
+    if args.nfc and (args.socket is not None or ble):
         cause, remedy = "the tag tells how the device is reached", "Leave out --socket, --address and --adapter"
         raise UsageError(cause, step="connect", remedy=remedy)
-    if args.socket is not None and (args.address is not None or args.adapter is not None):
+    if args.socket is not None and ble:
         cause, remedy = "an address and an adapter are for Bluetooth LE", "Leave them out, or leave out --socket"
         raise UsageError(cause, step="connect", remedy=remedy)
+    if args.reader is not None and not args.nfc:
+        raise UsageError("a reader is for NFC", step="connect", remedy="Say --nfc, too")
 
 
 def read_root(path: Path) -> bytes:

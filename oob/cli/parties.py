@@ -88,6 +88,8 @@ def add_owner(commands: "Commands") -> None:
         each.add_argument("--socket", type=Path, metavar="PATH", help="reach a device on this machine")
         each.add_argument("--address", metavar="ADDR", help="reach it at this Bluetooth LE address")
         add_adapter(each)
+        each.add_argument("--nfc", action="store_true", help="reach it by a tap on its own tag")
+        add_reader(each)
         each.add_argument("--timeout", type=seconds, default=20.0, metavar="S", help="default: 20")
         add_common(each, part="client")
         each.set_defaults(run="oob.cli.owner.run", verb=verb)

@@ -23,7 +23,7 @@ from oob.binding import (
 )
 from oob.client.carried import Carried, Comparison, initiator_model, parse_out_of_band
 from oob.client.entries import KEY_LENGTH, Entries
-from oob.client.nearby import Search, reach_hinted
+from oob.client.nearby import Search
 from oob.client.resumed import Resumed
 from oob.client.store import Pairing, PairingStore
 from oob.client.tapping import Tap
@@ -356,17 +356,20 @@ async def pair(
         if link is not None:
             stack.push_async_callback(link.close)
         carried = _carried(code)
-        if isinstance(code, Tap) and link is None and code.is_device:
-            link = await code.link(report=report)
+        if isinstance(code, Tap) and link is None and code.link is not None:
+            link = code.link
             stack.push_async_callback(link.close)
         client = Client(issuer, root, directory, token=token, report=report)
         stack.callback(client.close)
-        if link is None and isinstance(carried, Bootstrap) and address is None:
-            link = await reach_hinted(carried.hints, report=report)
-            if link is not None:
-                stack.push_async_callback(link.close)
         if link is not None:
             return await client.pair(link, carried, names=names)
-        tag_key = carried.tag_key if isinstance(carried, Bootstrap) and address is None else None
-        search = Search(tag_key=tag_key, address=address, timeout=timeout, adapter=adapter, report=report)
+        told = carried if isinstance(carried, Bootstrap) and address is None else None
+        search = Search(
+            tag_key=told.tag_key if told is not None else None,
+            address=address,
+            hints=told.hints if told is not None else (),
+            timeout=timeout,
+            adapter=adapter,
+            report=report,
+        )
         return await client.pair_nearby(search, carried, names=names)

@@ -23,7 +23,8 @@ MAX_LISTED: Final = 8
 class Search:
     """The search for one device: by the tag key of its bootstrap data, by its address, or as the only one in range.
 
-    `tag_key` has 16 bytes; `scanner` and `backend` are passed to bleak, as is `adapter` ("hci1", under BlueZ).
+    `tag_key` has 16 bytes; `scanner` and `backend` are passed to bleak, as is `adapter` ("hci1", under BlueZ). `hints`
+    are those of bootstrap data: addresses with a port on the local network are tried first, others are passed over.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Search:
         *,
         tag_key: bytes | None = None,
         address: str | None = None,
+        hints: Sequence[str] = (),
         timeout: float = 20.0,
         settle: float = SETTLE,
         scanner: type[Any] | None = None,
@@ -44,11 +46,39 @@ class Search:
         self._radio: dict[str, Any] = {"backend": scanner, "adapter": adapter, "report": report}
         self._adapter, self._timing, self._report = adapter, timing, report
         self._strangers: dict[str, OobError] = {}  # by address
+        self._hints = iter(hints)
+        self._is_hinted = False  # whether the last link is to where a hint says
+        self._elsewhere: OobError | None = None  # what the first device showed that was reached by a hint
         self._last = ""  # the address that was tried last
         self._linked = False  # and that was reached
 
     async def reach(self) -> Link:
-        """Connect to the device, or to the next that has its tag. Raises as `oob.client.reach`."""
+        """Connect to the device: where the next hint says, else to the next that has its tag.
+
+        Raises as `oob.client.reach`; where a device was reached by a hint, and none nearby, what that one showed.
+        """
+        link = await self._reach_hinted()
+        self._is_hinted = link is not None
+        if link is not None:
+            return link
+        try:
+            return await self._reach_nearby()
+        except LinkError as error:
+            raise self._elsewhere or error from None
+
+    async def _reach_hinted(self) -> Link | None:
+        for hint in self._hints:
+            address = tcp.local_address(hint)
+            if address is None:
+                self._tell("not followed", hint)
+                continue
+            self._last = hint
+            self._tell("connecting", f"{address[0]} port {address[1]}")
+            with suppress(DeviceNotFound):
+                return await tcp.connect(*address, timing=self._timing)
+        return None
+
+    async def _reach_nearby(self) -> Link:
         if len(self._strangers) == MAX_STRANGERS:
             raise self._none_of_them()
         found = await self._first()
@@ -69,8 +99,13 @@ class Search:
     def go_on(self, error: OobError) -> bool:
         """Note by which error the device that was reached showed to be another one; return whether there may be more.
 
-        A tag is a hint: one stranger in 2^24 matches by chance, and anybody can repeat a tag that was heard.
+        A tag is a hint: one stranger in 2^24 matches by chance, and anybody can repeat a tag that was heard. So is what
+        stands beside it: by now another one may have that address, or none ever had.
         """
+        if self._is_hinted:
+            self._elsewhere = self._elsewhere or error
+            self._tell("another", f"what answers at {self._last} is not the device that is meant")
+            return True
         if self._tag_key is None:
             return False
         self._strangers[self._last] = error
@@ -157,19 +192,6 @@ def _several(found: list[Found]) -> LinkError:
         step="discover",
         remedy="Choose one by its address (--address), or pair by the device's tag or QR code",
     )
-
-
-async def reach_hinted(hints: Sequence[str], *, timing: Timing | None = None, report: Report = silent) -> Link | None:
-    """Connect to the first of the hints of bootstrap data at which a device answers; None where none does.
-
-    Hints are addresses with a port on the local network; others are passed over. Raises UsageError for an address
-    beyond it. Whoever answers there has proven nothing yet.
-    """
-    for host, port in filter(None, map(tcp.local_address, hints)):
-        report(Progress("client", "connecting", f"{host} port {port}"))
-        with suppress(DeviceNotFound):
-            return await tcp.connect(host, port, timing=timing)
-    return None
 
 
 async def reach(

@@ -42,10 +42,12 @@ from oob.errors import (
     UsageError,
 )
 from oob.framing.gatt import MessageType
+from oob.framing.ndef import Record
 from oob.handshake import Identity, refusal
 from oob.issuance import Certificate
 from oob.pairing import CompareResponder, Model, ResponderModel, ResumedResponder
 from oob.pairing.compare import LIFETIME
+from oob.pairing.tag_content import TagContent
 from oob.progress import Progress, Report, silent
 from oob.transport.carrier import beside
 from oob.transport.conversation import ask, expect, part
@@ -138,6 +140,10 @@ class Device:
     def identity(self) -> Identity:
         """The device identity key with its credential."""
         return self.store.identity
+
+    def tapped(self, url: str = "") -> list[Record]:
+        """Return what a tap on the device's own tag shows now: its `url`, and what to pair by. For `nfc_listener`."""
+        return TagContent(url, self.offer.tapped()).records()
 
     async def start(self) -> None:
         """Take up what an earlier run left: serve the certificate, or get the one that an owner was promised.

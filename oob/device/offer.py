@@ -63,7 +63,7 @@ class Offer:
         self._store, self._random, self._clock = store, random, clock
         self._pressed_at: float | None = None
         self.hints: tuple[str, ...] = ()
-        """Where the device is reachable on the local network, "192.0.2.7:4433", for those who scan or tap."""
+        """Where the device is reachable on the local network, "192.168.1.7:4433", for those who scan or tap."""
         self._prepare()
 
     def press(self) -> None:

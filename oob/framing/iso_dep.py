@@ -95,7 +95,7 @@ class IsoDepTarget:
             return self._choose_rate(block)
         pcb, head = block[0], 1 + bool(block[0] & _CID)
         if block[1:head] != (bytes((self._cid,)) if pcb & _CID or self._cid else b""):
-            return None  # it is meant for another card (section 7.1.2.2)
+            return None  # it is meant for another card (section 7.1.1.2)
         self._header = block[1:head]
         if pcb & 0xE6 == 0x02:
             return self._take(block[head:], more=bool(pcb & _CHAINING))

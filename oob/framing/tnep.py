@@ -26,6 +26,8 @@ SUCCESS: Final = 0
 PROTOCOL_ERROR: Final = 1
 MAX_WAIT_INT: Final = 63
 MAX_EXTENSIONS: Final = 15
+MAX_QUEUED: Final = 64
+"""Records that wait at a tag for a reader that writes and does not read; those beyond are dropped."""
 
 _PARAMETERS, _SELECT, _STATUS = b"Tp", b"Ts", b"Te"
 _FIXED: Final = 7
@@ -210,8 +212,9 @@ class TnepTag:
         self._selected, self._failed = False, True
 
     def send(self, record: Record) -> None:
-        """Put a record into the answer that is awaited, or into the next."""
-        self._queue.append(record)
+        """Put a record into the answer that is awaited, or into the next; it is dropped where 64 wait already."""
+        if len(self._queue) < MAX_QUEUED:
+            self._queue.append(record)
 
     def receive(self, message: bytes) -> tuple[Event, tuple[Record, ...]]:
         """Take what was written, b"" as a writing begins; return what it means, with the records for the service."""
@@ -256,7 +259,8 @@ class TnepTag:
     def _fitting(self) -> list[Record]:
         """Return the records at the head of the queue that fit a message; the others wait for the next."""
         answer = self._queue[: MAX_RECORDS - 1]
-        while len(answer) > 1 and sum(len(encode([each])) for each in answer) > self.service.max_message - 8:
+        room = self.service.max_message - len(encode([_status(SUCCESS)]))
+        while len(answer) > 1 and sum(len(encode([each])) for each in answer) > room:
             answer.pop()
         return answer
 

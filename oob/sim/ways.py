@@ -5,13 +5,12 @@ from typing import Final, Protocol
 
 from oob.client import reach, tap
 from oob.device import Device
-from oob.errors import UsageError
+from oob.errors import LinkLost, UsageError
 from oob.pairing import Bootstrap, Model
 from oob.pairing.tag_content import TagContent
 from oob.progress import Report
 from oob.sim.field import Field
 from oob.sim.radio import VirtualRadio
-from oob.sim.reader import SimulatedReader
 from oob.sim.tags import SimulatedNtag
 from oob.transport.link import Link, Listener
 from oob.transport.memory import MemoryListener
@@ -84,7 +83,7 @@ class StaticTagWay(RadioWay):
 
     def __init__(self, radio: VirtualRadio, listener: Peripheral, sticker: SimulatedNtag, report: Report) -> None:
         super().__init__(radio, listener, None)
-        self.reader, self._report = SimulatedReader(sticker), report
+        self.reader, self._report = Field(chip=sticker), report
 
     async def connect(self) -> Link:
         """Tap the sticker, and find the device that it names."""
@@ -101,14 +100,16 @@ class TapWay:
 
     def __init__(self, device: Device, report: Report) -> None:
         self.reader, self._report = Field(), report
-        self.listener = nfc_listener(self.reader, lambda: TagContent(URL, device.offer.tapped()).records())
+        self.listener = nfc_listener(self.reader, lambda: device.tapped(URL))
         self.told: Bootstrap | None = None
 
     async def connect(self) -> Link:
         """Tap the device; give the client a link through the tag."""
         tapped = await tap(self.reader, timeout=TAP_WAIT, report=self._report)
         self.told = tapped.content.bootstrap
-        return await tapped.link()  # which closes the tag; the field is the home's
+        if tapped.link is None:
+            raise LinkLost("the device is no tag any more", step="tap")
+        return tapped.link  # which closes the tag; the field is the home's
 
 
 async def open_way(stack: AsyncExitStack, carrier: str, device: Device, report: Report) -> Way:
@@ -142,7 +143,7 @@ async def _sticker(device: Device) -> SimulatedNtag:
         remedy = "Choose the model secret, or the carrier nfc"
         raise UsageError("a static tag carries a secret", step="tag", remedy=remedy)
     sticker = SimulatedNtag("NTAG213")
-    tag = await open_tag(await SimulatedReader(sticker).tap(TAP_WAIT))
+    tag = await open_tag(await Field(chip=sticker).tap(TAP_WAIT))
     await tag.store(TagContent(URL, carried).encode())
     await tag.close()
     return sticker

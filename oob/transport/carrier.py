@@ -118,7 +118,11 @@ async def finish(task: asyncio.Task[T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        task.add_done_callback(_heed)  # the cancellation goes first, and another one does not wait
         await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # the cancellation goes first
         raise
+
+
+def _heed(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()

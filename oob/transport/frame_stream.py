@@ -1,10 +1,14 @@
 """Frames in a stream of bytes: each is preceded by its length in two bytes, big endian."""
 
 import asyncio
+from typing import Final
 
 from oob.errors import PeerError
 from oob.framing.gatt import MAX_FRAME
 from oob.transport.carrier import connection_lost
+
+GOODBYE: Final = 1.0
+"""Seconds that the peer gets to take what was sent, once the connection is to end."""
 
 
 class FrameStream:
@@ -39,9 +43,12 @@ class FrameStream:
         return frame
 
     async def close(self) -> None:
-        """End the connection."""
+        """End the connection, within 1 s: a peer that reads nothing must not keep it."""
         self._writer.close()
         try:
-            await self._writer.wait_closed()
+            async with asyncio.timeout(GOODBYE):
+                await self._writer.wait_closed()
         except OSError:
-            return  # the peer was faster
+            return  # the peer was faster, or slower than it may be
+        finally:
+            self._writer.transport.abort()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from oob.errors import LinkError, OobError, PeerError, UsageError
+from oob.transport.host_survey import installation_of
 from oob.transport.nfc import tag_lost
 from oob.transport.readers_survey import survey_path
 
@@ -49,8 +50,8 @@ class Device(Protocol):
         """Let go of the reader."""
         ...
 
-    def sense(self, *targets: object) -> Target | None:
-        """Switch the field off, and on again for these targets."""
+    def sense(self, *targets: object, iterations: int = 1, interval: float = 0.1) -> Target | None:
+        """Switch the field off, and on again for these targets; look so many times, so many seconds apart."""
         ...
 
     def listen(self, target: object, timeout: float) -> Target | None:
@@ -67,7 +68,7 @@ def load_nfcpy() -> Any:  # noqa: ANN401 - nfcpy has no types
     try:
         import nfc
     except ImportError:
-        raise UsageError("NFC needs the package nfcpy", remedy="Run: pip install 'oob[nfc]'") from None
+        raise UsageError("NFC needs the package nfcpy", remedy=f"Run: {installation_of('nfcpy')}") from None
     return nfc
 
 

@@ -9,7 +9,6 @@ answered here. The RC-S956 and the ACR122U refuse to be a tag. Run so far: UDP a
 import asyncio
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -18,22 +17,20 @@ from oob.errors import LinkError, PeerError
 from oob.framing.iso_dep import FRAME_SIZES, Ats, Command, IsoDepTarget
 from oob.transport.nfc import Card, Emulator
 from oob.transport.nfcpy_edge import Device, Target, load_nfcpy
-from oob.transport.nfcpy_frontend import Frontend
-from oob.transport.worker import Worker
+from oob.transport.nfcpy_frontend import FrontendThread
 
 WINDOW: Final = 0.5
 """Seconds that nfcpy waits for a reader, or for its next block; in between, `emulate` can be cancelled."""
 TRIAL: Final = 0.05
 """Seconds that a front-end is a tag for, to see whether it can be one: a few times what a driver takes to refuse."""
 FWI: Final = 8
-"""77 ms for a response: what the NFC Forum lets a tag take (Digital Protocol, FWI of Type 4A)."""
+"""77 ms for a response, as tags that are in wide use ask for (NXP, MIFARE DESFire EV1: TB(1) 81h)."""
 FWI_SIMULATED: Final = 11
 """0.6 s: two processes on one machine wait for one another longer than two chips do."""
 ERRORS: Final = 20
 """Damaged blocks in a row after which a reader counts as gone."""
 _UNKNOWN_FRAME: Final = 64
 """Bytes that every reader takes whose RATS the driver keeps to itself (PN53x): the PN532 as a reader has no more."""
-_LAST_RESORT: Final = 10.0
 _PAUSE: Final = 0.02
 _RATS: Final = 0xE0
 _ANEW: Final = (b"\x26", b"\x52")
@@ -57,8 +54,7 @@ class NfcpyEmulator(Emulator):
         """Take a path of nfcpy; nothing is opened yet."""
         self.name = f"nfcpy {path}"
         self._is_simulated = path.startswith("udp")
-        self._frontend = Frontend(path)
-        self._worker = Worker(self.name)
+        self._thread = FrontendThread(path)
         self._waiting: _Activation | None = None  # came before `emulate`
         self._damaged = 0
 
@@ -70,7 +66,7 @@ class NfcpyEmulator(Emulator):
         load_nfcpy()
         if self._waiting is None:
             self._waiting = await self._run(partial(self._listen, window=TRIAL))
-        self.name = self._frontend.name
+        self.name = self._thread.name
 
     async def emulate(self, card: Card) -> None:
         """Be this tag until cancelled, which takes a second at most; the front-end is free then.
@@ -83,12 +79,11 @@ class NfcpyEmulator(Emulator):
             while True:
                 await self._serve(card)
         finally:
-            await self._release()
+            await self._thread.release()
 
     async def close(self) -> None:
         """Let go of the front-end. May be called twice."""
-        await self._release()
-        self._worker.close()
+        await self._thread.release()
 
     async def _serve(self, card: Card) -> None:
         """Wait for a reader, for `WINDOW`, and be its tag until it is gone."""
@@ -97,7 +92,7 @@ class NfcpyEmulator(Emulator):
         if reader is None:
             await asyncio.sleep(_PAUSE)  # nfcpy may come back at once
             return
-        self.name = self._frontend.name
+        self.name = self._thread.name
         card.activate()
         try:
             await self._answer(card, reader.target, reader.block)
@@ -112,13 +107,9 @@ class NfcpyEmulator(Emulator):
             block = await self._run(partial(self._exchange, answer=answer, wait=not target.is_deselected))
 
     async def _run(self, call: Callable[[Device], T]) -> T:
-        return await self._worker.run(partial(self._frontend.call, call), _LAST_RESORT)
+        return await self._thread.run(lambda frontend: frontend.call(call))
 
-    async def _release(self) -> None:
-        with suppress(LinkError):
-            await self._worker.run(self._frontend.close, _LAST_RESORT)
-
-    # --- in the worker's thread
+    # --- in its thread
 
     def _listen(self, device: Device, window: float = WINDOW) -> _Activation | None:
         """Return the reader that comes within `window` seconds, or None."""
@@ -141,6 +132,7 @@ class NfcpyEmulator(Emulator):
         first, rats = bytes(found.tt4_cmd or b""), bytes(found.rats_cmd or b"")
         is_answered = first[0] != _RATS  # which is no block
         longest = device.max_send_data_size + 2
+        self._damaged = 0
         try:
             if is_answered and not rats:
                 target = IsoDepTarget(min(_UNKNOWN_FRAME, longest))
@@ -166,7 +158,9 @@ class NfcpyEmulator(Emulator):
             self._damaged += 1
             return b"" if self._damaged < ERRORS else None
         self._damaged = 0
-        return None if block is None or bytes(block) in _ANEW else bytes(block)
+        if not wait or block is None or bytes(block) in _ANEW:
+            return None
+        return bytes(block)
 
 
 def _local_target(ats: Ats) -> object:

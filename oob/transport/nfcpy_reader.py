@@ -1,25 +1,19 @@
 """Readers that nfcpy drives: on USB, on a serial line, or simulated over UDP."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from oob.errors import LinkError, LinkTimeout
 from oob.framing.procedure import TagType
 from oob.transport.nfc import Reader, Tag, no_tag, tag_lost
 from oob.transport.nfcpy_edge import ReaderAbsent, load_nfcpy
-from oob.transport.nfcpy_frontend import Frontend
+from oob.transport.nfcpy_frontend import LAST_RESORT, Frontend, FrontendThread
 from oob.transport.nfcpy_tags import Connection
-from oob.transport.worker import Worker
-
-T = TypeVar("T")
 
 TECHNOLOGIES: Final = ("106A", "106B", "212F")
 """What is looked for, one after the other: types 2 and 4A, type 4B, type 3."""
-LAST_RESORT: Final = 10.0
-"""Seconds for any call of nfcpy: all that it does here is bounded by less, but for a reader that hangs."""
 _PAUSE: Final = 0.02
 """Seconds without the field between two looks: a tag needs 5.1 ms to forget (NFC Forum Activity, tFIELD_OFF)."""
 _ABSENT_PAUSE: Final = 0.25
@@ -35,11 +29,8 @@ class NfcpyReader(Reader):
     ) -> None:
         """Take a path of nfcpy; nothing is opened yet."""
         self.name = f"nfcpy {path}"
-        self._path = path
         self._technologies = technologies
-        self._last_resort = last_resort
-        self._frontend = Frontend(path)
-        self._worker = Worker(self.name)
+        self._thread = FrontendThread(path, last_resort)
         self._tag: _NfcpyTag | None = None
 
     async def tap(self, timeout: float) -> Tag:
@@ -70,37 +61,26 @@ class NfcpyReader(Reader):
     async def close(self) -> None:
         """Switch the field off and let go of the reader. May be called twice."""
         self._tag = None
-        with suppress(LinkError):
-            await self.run(Frontend.close)
-        self._worker.close()
+        await self._thread.release()
 
     async def use(self, tag: "_NfcpyTag", connection: Connection, command: bytes) -> bytes:
         """Return the response of the tag that is held, to one command."""
         if tag is not self._tag:
             raise tag_lost()
-        return await self.run(lambda frontend: frontend.use(connection, command))
+        return await self._thread.run(lambda frontend: frontend.use(connection, command))
 
     async def let_go(self, tag: "_NfcpyTag") -> None:
         """Switch the field off, if it is this tag that is held."""
         if tag is self._tag:
             self._tag = None
             with suppress(LinkError):
-                await self.run(Frontend.mute)
-
-    async def run(self, call: Callable[[Frontend], T]) -> T:
-        """Return what `call` returns for the front-end, in the worker's thread."""
-        frontend = self._frontend
-        try:
-            return await self._worker.run(lambda: call(frontend), self._last_resort)
-        except LinkTimeout:
-            self._frontend = Frontend(self._path)  # the thread that hangs keeps the other
-            raise
+                await self._thread.run(Frontend.mute)
 
     async def _look(self) -> Connection | None:
         """Look once for each technology; between two of them, whoever waits may be cancelled."""
         for technology in self._technologies:
-            if connection := await self.run(partial(Frontend.sense, technology=technology)):
-                self.name = self._frontend.name
+            if connection := await self._thread.run(partial(Frontend.sense, technology=technology)):
+                self.name = self._thread.name
                 return connection
         return None
 

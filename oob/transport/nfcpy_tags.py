@@ -15,11 +15,13 @@ from oob.transport.nfc import COMMAND_WAIT
 from oob.transport.nfcpy_edge import Device, Target, load_nfcpy, renamed
 
 ACTIVATION_WAIT: Final = 0.1
-"""Seconds for the answer to a selection: 4.8 ms on the air (ISO/IEC 14443-4, section 5.7), and the way to it."""
+"""Seconds for the answer to a selection: 4.8 ms on the air (ISO/IEC 14443-4, section 5.5), and the way to it."""
 _RATS: Final = b"\xe0\x80"  # frames of 256 bytes (FSDI 8), CID 0
 _RATS_SHORT: Final = b"\xe0\x70"  # frames of 128 bytes (FSDI 7)
 _T2T_WAIT: Final = 0.1
 _T3T_WAIT: Final = 0.3
+_WAKINGS: Final = 5
+_WAKING: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Bounded:
     def wake(self, target: Target) -> None:
         """Select a Type 2 tag again: with a NAK it goes idle (NXP, NTAG213/215/216, section 8.4)."""
         target.sel_req = bytearray(target.sdd_res)
-        self._device.sense(target)
+        self._device.sense(target, iterations=_WAKINGS, interval=_WAKING)
 
 
 def activate(clf: Bounded, target: Target) -> Connection | None:

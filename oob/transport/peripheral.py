@@ -29,7 +29,7 @@ from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import FramedLink, Timing
 
 MAX_CLIENTS: Final = 4
-"""Connections that are kept at once; one more, and the oldest that is not active must go."""
+"""Connections that are kept at once by each carrier; one more, and the oldest that is not active must go."""
 
 
 class Clients(Protocol):
@@ -40,8 +40,8 @@ class Clients(Protocol):
         """Whether a conversation goes on, or waits for its client."""
         ...
 
-    def on_connect(self, peer: Hashable) -> None:
-        """A client connected."""
+    def on_connect(self, peer: Hashable, carrier: str = "") -> None:
+        """A client connected, by the `carrier` where there are several."""
         ...
 
     def on_subscribe(self, peer: Hashable, enabled: bool) -> None:
@@ -93,8 +93,8 @@ class Stack(Protocol):
 class _Connection:
     """One connected client. `told` says that an answer outside a conversation is on its way to it."""
 
-    def __init__(self, peer: Hashable) -> None:
-        self.peer = peer
+    def __init__(self, peer: Hashable, carrier: str) -> None:
+        self.peer, self.carrier = peer, carrier
         self.ready = asyncio.Event()  # subscribed, or gone
         self.is_up = True
         self.told = False
@@ -177,13 +177,14 @@ class _Conversation:
 
     async def reconnect(self) -> None:
         """Wait until the client takes the conversation up. Raises LinkLost when its time is up, or another came."""
-        try:
-            async with asyncio.timeout_at(self._lost_at + self._window):
-                await self._back.wait()
-        except TimeoutError:
-            raise connection_lost() from None
-        if self.connection is None:
-            raise connection_lost()
+        while self.connection is None:  # it may have been lost again before this gets its turn
+            if not self._window:
+                raise connection_lost()
+            try:
+                async with asyncio.timeout_at(self._lost_at + self._window):
+                    await self._back.wait()
+            except TimeoutError:
+                raise connection_lost() from None
         self._inbox = self._arriving
 
     async def close(self) -> None:
@@ -262,15 +263,16 @@ class Peripheral:
                 self.on_disconnect(connection.peer)
             raise connection_lost() from error
 
-    def on_connect(self, peer: Hashable) -> None:
-        """A client connected."""
+    def on_connect(self, peer: Hashable, carrier: str = "") -> None:
+        """A client connected. Those of one carrier never need the place of one who came by another."""
         if self._closed:
             return
-        if len(self._connections) == MAX_CLIENTS:
+        rivals = [other for other in self._connections.values() if other.carrier == carrier]
+        if len(rivals) == MAX_CLIENTS:
             active = self._active.connection if self._active is not None else None
-            oldest = next(other for other in self._connections.values() if other is not active)
+            oldest = next(other for other in rivals if other is not active)
             self._drop(oldest, LinkError("another client needed the place", step="link"))
-        self._connections[peer] = _Connection(peer)
+        self._connections[peer] = _Connection(peer, carrier)
 
     def on_subscribe(self, peer: Hashable, enabled: bool) -> None:
         """A client switched notifications on or off; what waits for it is sent now."""

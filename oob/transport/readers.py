@@ -1,7 +1,6 @@
 """Which reader a person means: READER on the command line, or the first that is found."""
 
 import re
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
@@ -9,14 +8,13 @@ from oob.errors import UsageError
 from oob.transport.nfc import Emulator, Reader
 from oob.transport.nfcpy_emulator import NfcpyEmulator
 from oob.transport.nfcpy_reader import NfcpyReader
+from oob.transport.pcsc_reader import PcscReader
 from oob.transport.readers_survey import readers_in
 
 EXAMPLES: Final = "usb, usb:054c:06c3, tty:USB0:pn532, pcsc, pcsc:ACR122"
 """What READER looks like."""
 _USB: Final = "usb"
-_NFCPY: Final = re.compile(
-    r"usb(:[0-9a-f]{4}:[0-9a-f]{4})?|(tty|com):[\w-]+:\w+|udp:[\w.-]+:\d{1,5}", re.ASCII | re.IGNORECASE
-)
+_NFCPY: Final = re.compile(r"usb(:[0-9a-fA-F]{4}:[0-9a-fA-F]{4})?|(tty|com):[\w-]+:\w+|udp:[\w.-]+:\d{1,5}", re.ASCII)
 _PCSC: Final = re.compile(r"pcsc(?::(.+))?")
 
 
@@ -28,8 +26,7 @@ def open_reader(reader: str | None = None) -> Reader:
     if reader is None:
         reader = _USB if find_spec("nfc") and any(readers_in()) else "pcsc"
     if match := _PCSC.fullmatch(reader):
-        pcsc: Reader = import_module("oob.transport.pcsc_reader").PcscReader(match[1] or "")
-        return pcsc
+        return PcscReader(match[1] or "")
     return NfcpyReader(_nfcpy_path(reader))
 
 
@@ -43,4 +40,4 @@ def open_emulator(reader: str | None = None) -> Emulator:
 def _nfcpy_path(reader: str) -> str:
     if not _NFCPY.fullmatch(reader):
         raise UsageError(f"{reader!r} names no reader", step="reader", remedy=f"For example: {EXAMPLES}")
-    return reader
+    return reader.lower() if reader.startswith(_USB) else reader

@@ -31,8 +31,8 @@ class _Port:
     def is_engaged(self) -> bool:
         return self._clients.is_engaged
 
-    def on_connect(self, peer: Hashable) -> None:
-        self._clients.on_connect(_Peer(self._stack, peer))
+    def on_connect(self, peer: Hashable, carrier: str = "") -> None:
+        self._clients.on_connect(_Peer(self._stack, peer), carrier or self._stack.carrier)
 
     def on_subscribe(self, peer: Hashable, enabled: bool) -> None:
         self._clients.on_subscribe(_Peer(self._stack, peer), enabled)

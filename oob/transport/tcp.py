@@ -6,10 +6,10 @@ Whoever is in the network can connect, so being connected shows nothing; what wa
 import asyncio
 from collections.abc import Hashable
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
-from oob.errors import DeviceNotFound, LinkError, OobError, UsageError
+from oob.errors import DeviceNotFound, LinkError, OobError
 from oob.framing.gatt import MAX_FRAME, MessageType, control
 from oob.transport.carrier import connection_lost
 from oob.transport.frame_stream import FrameStream
@@ -21,21 +21,37 @@ CONNECT_WAIT: Final = 5.0
 """Seconds for one connection to be made."""
 IDLE: Final = 60.0
 """Seconds after which a client that sends nothing is dropped."""
+_LOCAL: Final = tuple(
+    map(
+        ip_network,
+        # RFC 1122, 1918, 3927; RFC 4291, 4193
+        (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "::1",
+            "fe80::/10",
+            "fc00::/7",
+        ),
+    )
+)
+"""Written out, because what Python takes for private has changed from release to release."""
 
 
 def local_address(hint: str) -> tuple[str, int] | None:
-    """Return host and port of a hint "192.0.2.7:4433" or "[fe80::1]:4433"; None for a name or another kind of hint.
+    """Return host and port of a hint "192.168.1.7:4433" or "[fe80::1]:4433"; None for any other.
 
-    UsageError for an address that is not on a local network: whoever wrote a tag must not send clients anywhere.
+    None also for an address that is not on a local network: whoever wrote a tag must not send clients anywhere.
     """
     host, _, port = hint.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        return None
     with suppress(ValueError):
         address = ip_address(host.removeprefix("[").removesuffix("]"))
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
-            return None
-        if not (address.is_private or address.is_link_local) or address.is_unspecified or address.is_multicast:
-            raise UsageError(f"{address} is not on a local network", step="connect", remedy="Do not trust this tag")
-        return str(address), int(port)
+        if any(address in network for network in _LOCAL if network.version == address.version):
+            return str(address), int(port)
     return None
 
 
@@ -67,7 +83,7 @@ class _TcpCarrier:
         try:
             async with asyncio.timeout(CONNECT_WAIT):
                 self._stream = FrameStream(*await asyncio.open_connection(self._host, self._port))
-        except (OSError, TimeoutError) as error:
+        except (OSError, UnicodeError) as error:  # the latter for what is no host name at all
             remedy = "Check that it is on, and in the same network"
             cause = f"no device answers at {self._host} port {self._port}"
             raise DeviceNotFound(cause, step="connect", remedy=remedy) from error

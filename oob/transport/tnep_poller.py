@@ -7,14 +7,14 @@ from typing import Final, TypeVar
 
 from oob.errors import DeviceNotFound, LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
 from oob.framing.gatt import MAX_FRAME
-from oob.framing.ndef import Record, Tnf, decode
+from oob.framing.ndef import Record, decode
 from oob.framing.tnep import Poll, Read, Service, Wait, Write, deselect, exchange, find_service, select
 from oob.progress import Progress, Report, silent
 from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.link import FramedLink, Timing
 from oob.transport.ndef_tag import NdefTag, open_tag
 from oob.transport.nfc import Reader, no_tag
-from oob.transport.tnep_stack import SERVICE
+from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 
 T = TypeVar("T")
 
@@ -26,6 +26,9 @@ ASK, MAX_ASK = 0.02, 0.2
 """Seconds before a tag that has nothing yet is asked again; doubled each time, up to the second."""
 REST: Final = 0.1
 """Seconds before a tag that could not be read is tried again."""
+EXCHANGE_WAIT: Final = 5.0
+"""Seconds that a tag has for what was written to it, whatever waiting times it asks for."""
+_ANOTHER: Final = "this is another tag than before, or it shows something new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,22 @@ class Tapped:
 async def tap(reader: Reader, timeout: float, *, report: Report = silent) -> Tapped:
     """Wait for a tag and read it; one that leaves too early is waited for again.
 
-    Raises DeviceNotFound for none within `timeout` seconds, LinkError, PeerError for what is no NDEF tag.
+    Raises DeviceNotFound for none within `timeout` seconds, LinkLost for one that never stays, other LinkErrors, and
+    PeerError for what is no NDEF tag.
     """
     report(Progress("client", "waiting for a tap", f"on {reader.name}, {timeout:g} s at most"))
-    deadline = asyncio.get_running_loop().time() + timeout
+    time = asyncio.get_running_loop().time
+    deadline = time() + timeout
     while True:
         try:
-            return await _tap(reader, max(0.0, deadline - asyncio.get_running_loop().time()))
+            return await _tap(reader, max(0.0, deadline - time()))
         except DeviceNotFound:
             raise no_tag(timeout) from None  # not within the time that was left of it
         except LinkLost as error:
+            if time() + REST > deadline:
+                raise
             report(Progress("client", "tap again", error.cause))
+        await asyncio.sleep(REST)
 
 
 async def _tap(reader: Reader, timeout: float) -> Tapped:
@@ -72,12 +80,20 @@ async def _tap(reader: Reader, timeout: float) -> Tapped:
 async def connect(tapped: Tapped, *, timing: Timing | None = None, report: Report = silent) -> FramedLink:
     """Select the pairing service of a tag; return the link, which closes the tag in the end, not the reader.
 
-    A tap that breaks off goes on with the next one, within the `resume` of `timing`. Raises UsageError where the tag
-    has no such service.
+    From here on a tap that breaks off goes on with the next one, within the `resume` of `timing`: the device knows that
+    it may come again, and shows the same then. A tag that has left since it was read is waited for; where it shows
+    something new by then, that is LinkLost: `tap` again. Raises UsageError where the tag has no such service, also
+    LinkError, PeerError. After an error the tag is let go of.
     """
     if tapped.service is None:
         raise UsageError("the tag only tells how to pair; nothing goes through it", step="tap")
-    return FramedLink(_PollerCarrier(tapped, tapped.service, report), initiator=True, timing=timing)
+    carrier = _PollerCarrier(tapped, tapped.service, report)
+    try:
+        await carrier.open()
+    except BaseException:
+        await carrier.close()
+        raise
+    return FramedLink(carrier, initiator=True, timing=timing)
 
 
 class _PollerCarrier:
@@ -87,14 +103,33 @@ class _PollerCarrier:
     max_frame = MAX_FRAME
 
     def __init__(self, tapped: Tapped, service: Service, report: Report) -> None:
-        self._reader, self._report = tapped.reader, report
+        self._reader, self._records, self._report = tapped.reader, tapped.records, report
         self._tag, self._service = tapped.tag, service
-        self._selected = False
+        self._selected = self._closed = False
         self._inbox = Inbox()
         self._burst: list[bytes] = []
         self._turn = asyncio.Lock()  # one exchange at a time
         self._readers = 0  # who wait for a frame
         self._asking: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Select the service, also of a tag that left since it was read, and comes again within 30 s.
+
+        Raises LinkLost for one that then shows something else, LinkError, PeerError.
+        """
+        deadline, is_there = asyncio.get_running_loop().time() + RETAP, True
+        while True:
+            try:
+                if not is_there:
+                    await self._take_up()
+                return await finish(asyncio.create_task(self._select()))
+            except LinkLost as error:
+                if error.cause == _ANOTHER or asyncio.get_running_loop().time() >= deadline:
+                    raise
+                self._report(Progress("client", "tap again", error.cause))
+            await self._tag.close()
+            await asyncio.sleep(REST)
+            is_there = False
 
     async def send(self, frame: bytes, last: bool) -> None:
         """Keep a frame until the burst is complete; then write it, and read what the device has for us."""
@@ -114,29 +149,36 @@ class _PollerCarrier:
             self._readers -= 1
 
     async def reconnect(self) -> None:
-        """Wait for the next tap of such a device, within 30 s. Raises LinkLost, LinkError."""
+        """Wait for the next tap of the same device, within 30 s. Raises LinkLost, LinkError."""
+        if self._closed:
+            raise link_closed()
         await self._let_go(connection_lost())
         self._report(Progress("client", "tap again", "the tap broke off"))
+        said = ""
         async with asyncio.timeout(RETAP):
             while True:
                 try:
                     return await self._take_up()
-                except (LinkLost, LinkTimeout, PeerError):
-                    await asyncio.sleep(REST)  # it left again, or is another tag
+                except (LinkLost, LinkTimeout, PeerError) as error:  # it left again, or is another tag
+                    if error.cause != said:
+                        said = error.cause
+                        self._report(Progress("client", "tap again", said))
+                    await asyncio.sleep(REST)
 
     async def close(self) -> None:
         """Say that no more will come, and let go of the tag. May be called twice."""
-        was_open = self._inbox.error is None
+        was_open, self._closed = self._inbox.error is None, True
         self._inbox.fail(link_closed())
         await finish(asyncio.create_task(self._hang_up(was_open)))
 
     async def _take_up(self) -> None:
         tapped = await _tap(self._reader, RETAP)
-        if tapped.service is None:
+        if self._closed or tapped.records != self._records:
             await tapped.close()
-            raise PeerError("another tag", step="tap")
-        self._tag, self._service, self._selected = tapped.tag, tapped.service, False
-        self._inbox = Inbox()
+            if self._closed:
+                raise link_closed()
+            raise LinkLost(_ANOTHER, step="tap", remedy="Tap again, and use what it shows then")
+        self._tag, self._selected, self._inbox = tapped.tag, False, Inbox()
 
     async def _ask(self) -> None:
         pause = ASK
@@ -155,15 +197,17 @@ class _PollerCarrier:
                 raise self._inbox.error.with_traceback(None)
             try:
                 if not self._selected:
-                    await _run(select(self._service), self._tag)
-                    self._selected = True
-                records = [Record(Tnf.UNKNOWN, payload=frame) for frame in frames]
-                answer = await _run(exchange(self._service, records), self._tag)
+                    await self._select()
+                answer = await _run(exchange(self._service, [record_of(frame) for frame in frames]), self._tag)
             except (LinkError, PeerError) as error:
                 self._inbox.fail(error)
                 raise
-            for record in answer:
-                self._inbox.put(record.payload)
+            for frame in frames_of(answer):
+                self._inbox.put(frame)
+
+    async def _select(self) -> None:
+        await _run(select(self._service), self._tag)
+        self._selected = True
 
     async def _hang_up(self, say_so: bool) -> None:
         if say_so and self._selected:
@@ -184,19 +228,27 @@ class _PollerCarrier:
 async def _run(poll: Poll[T], tag: NdefTag) -> T:
     """Take the steps of TNEP at a tag. Raises what they raise, LinkLost, LinkTimeout."""
     try:
-        step = next(poll)
-        while True:
-            sent = b""
-            match step:
-                case Write(message):
-                    await tag.write(message)
-                case Wait(seconds):
-                    await asyncio.sleep(seconds)
-                case Read():
-                    sent = await tag.read()
-            step = poll.send(sent)
+        async with asyncio.timeout(EXCHANGE_WAIT):
+            step = next(poll)
+            while True:
+                step = poll.send(await _take(step, tag))
     except StopIteration as stop:
         result: T = stop.value
         return result
+    except TimeoutError:
+        cause = f"the tag was not done within {EXCHANGE_WAIT:g} s"
+        raise LinkTimeout(cause, step="tap", remedy="Take it away, and hold it to the reader again") from None
     finally:
         poll.close()
+
+
+async def _take(step: Write | Read | Wait, tag: NdefTag) -> bytes:
+    """Take one step; return what was read, if something was."""
+    match step:
+        case Write(message):
+            await tag.write(message)
+        case Wait(seconds):
+            await asyncio.sleep(seconds)
+        case Read():
+            return await tag.read()
+    return b""

@@ -1,34 +1,35 @@
 """The device side of NFC: an emulated Type 4 tag through which frames go to and fro by TNEP.
 
-To `Peripheral` a tap is a connection and the selection of the service a subscription. Each frame is an NDEF record of
-unknown type: within the service that was selected, that is enough.
+To `Peripheral` a tap is a connection, and the selection of the service a subscription.
 """
 
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
+from math import inf
 from typing import Final
 
 from oob.errors import OobError
 from oob.framing.gatt import MAX_FRAME, MessageType, control
-from oob.framing.ndef import Record, Tnf
-from oob.framing.tnep import Event, Service, TnepTag
+from oob.framing.ndef import Record, encode
+from oob.framing.tnep import Event, TnepTag
 from oob.framing.type4_card import Type4Card
 from oob.progress import Progress, Report, silent
-from oob.transport.carrier import connection_lost
+from oob.transport.carrier import connection_lost, finish
 from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import Timing
 from oob.transport.nfc import Emulator
+from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 from oob.transport.peripheral import Clients, Peripheral
 
-SERVICE: Final = Service("urn:nfc:xsn:oob.invalid:pair", wait_int=8, extensions=7)
-"""The pairing service. The reader waits 2 ms before it reads, about what a small device takes for a message."""
 AGAIN: Final = 1.0
 """Seconds before a front-end that failed is tried again."""
+KEPT: Final = Timing().resume
+"""Seconds for which a tap that had selected the service, and broke off, finds the greeting as it was."""
 
 Greet = Callable[[], Sequence[Record]]
-"""The records that a tap shows beside the service, such as the device's URL and its bootstrap data.
+"""The records that a tap shows beside the service: what anyone may see, such as a URL, and then the bootstrap data.
 
-It is called for each tap, but for those that may take a conversation up: they see what its first tap saw.
+It is called for each tap, but for those that may go on with a former one: they see what that one saw.
 """
 
 
@@ -49,6 +50,7 @@ class TnepStack:
         self._card = Type4Card(self)
         self._greeting: Sequence[Record] = ()
         self._clients: Clients | None = None
+        self._kept_until = 0.0  # by the loop's clock; until then the next tap may go on with the last one
         self._peer: Hashable = None  # names the tap that goes on
         self._task: asyncio.Task[None] | None = None
 
@@ -62,8 +64,11 @@ class TnepStack:
         """Do nothing: who taps stands at the device, and `greet` says what to tell them."""
 
     async def stop(self) -> None:
-        """Be no tag any more, and let go of the front-end."""
+        """Be no tag any more, and let go of the front-end, also when cancelled meanwhile."""
         self._clients = None
+        await finish(asyncio.create_task(self._let_go()))
+
+    async def _let_go(self) -> None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -74,12 +79,12 @@ class TnepStack:
         """Put one frame into the answer that the reader will read. LinkLost if the tap is over."""
         if peer is None or peer is not self._peer:
             raise connection_lost()
-        self._tag.send(Record(Tnf.UNKNOWN, payload=value))
+        self._tag.send(record_of(value))
 
     async def disconnect(self, peer: Hashable) -> None:
         """Answer the reader no more, once it has what was sent to it."""
         if peer is self._peer:
-            self._peer = None
+            self._peer, self._kept_until = None, 0.0
 
     async def _emulate(self) -> None:
         told = ""
@@ -102,11 +107,21 @@ class TnepStack:
         self.end()
         if self._clients is None:
             return
-        if not self._clients.is_engaged:
-            self._greeting = self._greet()
+        if not (self._clients.is_engaged or asyncio.get_running_loop().time() < self._kept_until):
+            self._greeting = self._greeted()
         self._tag.begin([*self._greeting, SERVICE.to_record()])
         self._peer = object()
         self._clients.on_connect(self._peer)
+
+    def _greeted(self) -> Sequence[Record]:
+        """Return a new greeting; none where there cannot be one, which must not end the emulation."""
+        try:
+            greeting = self._greet()
+            encode([*greeting, SERVICE.to_record()])
+        except OobError as error:
+            self._report(Progress("device", "no greeting", str(error)))
+            return ()
+        return greeting
 
     def content(self) -> bytes:
         """Return what is to be read now."""
@@ -119,11 +134,13 @@ class TnepStack:
             return self._tag.refuse()
         match event:
             case Event.SELECTED:
+                self._kept_until = inf
                 self._clients.on_subscribe(self._peer, True)
             case Event.RECEIVED:
-                for record in records:
-                    self._clients.on_write(self._peer, record.payload, MAX_FRAME + ATT_HEADER)
+                for frame in frames_of(records):
+                    self._clients.on_write(self._peer, frame, MAX_FRAME + ATT_HEADER)
             case Event.DESELECTED:
+                self._kept_until = 0.0
                 self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
 
     def lock(self) -> bool:
@@ -134,6 +151,7 @@ class TnepStack:
         """The reader is gone."""
         peer, self._peer = self._peer, None
         if peer is not None and self._clients is not None:
+            self._kept_until = min(self._kept_until, asyncio.get_running_loop().time() + KEPT)
             self._clients.on_disconnect(peer)
 
 

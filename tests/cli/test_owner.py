@@ -15,6 +15,7 @@ from tests.cli.shell import Shell, no_bluetooth
 from tests.client.test_store import READY
 from tests.e2e.family import free_port
 from tests.e2e.program import Program, program
+from tests.transport.udp_field import free_path
 
 
 @dataclass
@@ -31,17 +32,18 @@ class House:
             code = client.wait()
             return code, [json.loads(line) for line in client.output.splitlines() if line.startswith("{")]
 
-    def owner(self, verb: str, *more: object) -> tuple[int, list[dict[str, Any]]]:
-        return self.run("owner", verb, *more, "--socket", "s", "--root", self.directory / "i" / "root.pem")
+    def owner(self, verb: str, *more: object, way: tuple[str, ...] = ("--socket", "s")) -> tuple[int, list[Any]]:
+        return self.run("owner", verb, *more, *way, "--root", self.directory / "i" / "root.pem")
 
 
 @contextmanager
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path, *carrier: str) -> Iterator[House]:
+    carrier = carrier or ("--socket", "s")
     Authority.create(tmp_path / "i", dns_zones=["home.example"], ip_networks=["127.0.0.0/8"], now=1.7e9)
     listen = f"127.0.0.1:{free_port()}"
     with (
         program("issuer", "serve", "--state", "i", "--listen", listen, "--json", temporary=tmp_path) as issuer,
-        program("device", "run", "--socket", "s", "--state", "d", "--json", temporary=tmp_path) as device,
+        program("device", "run", *carrier, "--state", "d", "--json", temporary=tmp_path) as device,
     ):
         issuer.until("serving")
         yield House(tmp_path, device, f"https://{listen}/directory")
@@ -68,6 +70,20 @@ def test_a_life_of_a_pairing(tmp_path: Path) -> None:
         assert home.run("owner", "pairings")[1] == []
         code, answer = home.owner("status")
         assert (code, answer[0]["error"]["cause"]) == (2, "no such device is paired here")
+
+
+def test_an_owner_comes_again_by_a_tap(tmp_path: Path) -> None:
+    reader = ("--nfc", "--reader", free_path())
+    with house(tmp_path, *reader, "--model", "secret", "--fresh") as home:
+        options = ("--issuer", home.issuer, "--root", tmp_path / "i" / "root.pem")
+        code, (paired,) = home.run("pair", *reader, *options)
+        assert (code, paired["strength"], paired["dynamic"]) == (0, "secret-dynamic", True)
+        assert home.owner("status", way=reader) == (
+            0,
+            [{**home.owner("status", way=reader)[1][0], "url": paired["url"]}],
+        )
+        assert home.owner("unpair", way=reader)[0] == 0
+        assert home.run("owner", "pairings") == (0, [])
 
 
 @pytest.mark.parametrize("verb", ["list", "status", "invite", "reset", "unpair", "renew"])

@@ -13,7 +13,7 @@ from oob.framing.ndef import Record, Tnf
 from oob.framing.tnep import Service
 from oob.pairing import Bootstrap, Model
 from oob.pairing.tag_content import TagContent
-from oob.sim.reader import SimulatedReader
+from oob.sim.field import Field
 from oob.sim.tags import SimulatedChip, SimulatedNtag, simulated_chip
 from oob.transport.nfc import Reader
 from tests.cli.shell import Outcome, Shell
@@ -49,7 +49,7 @@ def tag(
     def run(*arguments: str, stdin: str = "", held: SimulatedChip | None = chip) -> Outcome:
         def open_reader(spec: str | None) -> Reader:
             specs.append(spec)
-            return SimulatedReader(held)
+            return Field(chip=held)
 
         monkeypatch.setattr(tag_command, "open_reader", open_reader)
         outcome = shell("tag", *arguments, stdin=stdin)

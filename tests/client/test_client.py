@@ -321,6 +321,30 @@ async def test_a_stranger_alone_is_an_error(tmp_path: Path) -> None:
         assert ("client", "message_3") not in one.stage.steps
 
 
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH_9.2p1\r\n", b"\x00", b""], ids=["ssh", "mute", "hangs up"])
+async def test_a_hint_to_something_else_gives_way_to_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    async def be_something_else(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        if said:
+            await reader.read()
+        writer.close()
+
+    if len(said) == 1:
+        monkeypatch.setattr(client, "MESSAGE_WAIT", 0.5)
+    async with VirtualRadio() as radio, stage(tmp_path, listener=await radio.peripheral(), model=Model.SECRET) as on:
+        server = await asyncio.start_server(be_something_else, "127.0.0.1", 0)
+        on.device.offer.hints = (f"127.0.0.1:{server.sockets[0].getsockname()[1]}",)
+        carried = on.device.offer.out_of_band()
+        assert isinstance(carried, Bootstrap)
+        scanner, backend = radio.scanner_backend, radio.client_backend
+        search = Search(tag_key=carried.tag_key, hints=carried.hints, timeout=5, scanner=scanner, backend=backend)
+        pairing = await on.client.pair_nearby(search, carried, names=("lamp",))
+        assert (pairing.device, pairing.status) == (on.key, "ready")
+        server.close()
+
+
 class OneLink(Search):
     """Reaches one device, and must not be asked for another."""
 

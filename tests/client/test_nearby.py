@@ -1,6 +1,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,8 @@ import pytest
 from bleak.exc import BleakDeviceNotFoundError
 
 from oob.client import Search, nearby, reach
-from oob.client.nearby import reach_hinted
 from oob.discovery import NONCE_LENGTH, advertised_tag
-from oob.errors import AuthenticationError, DeviceNotFound, LinkError, LinkTimeout, UsageError
+from oob.errors import AuthenticationError, DeviceNotFound, LinkError, LinkTimeout
 from oob.framing.gatt import MessageType
 from oob.progress import Progress
 from oob.sim.radio import VirtualRadio
@@ -287,25 +287,48 @@ def test_cancelled_anywhere_nothing_scans_nothing_is_connected(meant: dict[str, 
 # --- hints
 
 
-async def test_the_first_hint_at_which_a_device_answers() -> None:
+@asynccontextmanager
+async def listening() -> AsyncIterator[str]:
     stack = TcpStack("127.0.0.1", 0)
     listener = Peripheral(stack)
     await listener.start()
-    host, port = stack.address
-    dead = TcpStack("127.0.0.1", 0)
-    await Peripheral(dead).start()
-    address = dead.address
-    await dead.stop()
-    told: list[Progress] = []
-    hints = ("lamp.local", f"{address[0]}:{address[1]}", f"{host}:{port}")
-    link = await reach_hinted(hints, report=told.append)
-    assert link is not None
-    assert [each.detail for each in told] == [f"127.0.0.1 port {address[1]}", f"127.0.0.1 port {port}"]
-    await link.close()
+    yield ":".join(map(str, stack.address))
     await listener.close()
-    assert await reach_hinted(hints) is None
 
 
-async def test_a_hint_out_of_the_house_is_not_followed() -> None:
-    with pytest.raises(UsageError, match="not on a local network"):
-        await reach_hinted(("lamp.local", "203.0.113.7.example:1", "8.8.8.8:443"))
+async def test_the_first_hint_at_which_a_device_answers() -> None:
+    async with listening() as dead:
+        pass
+    told: list[Progress] = []
+    async with listening() as here:
+        link = await Search(hints=("lamp.local", "8.8.8.8:443", dead, here), report=told.append).reach()
+        assert link.carrier == "tcp"
+        await link.close()
+    assert [(each.step, each.detail.replace(" port ", ":")) for each in told] == [
+        ("not followed", "lamp.local"),
+        ("not followed", "8.8.8.8:443"),
+        ("connecting", dead),
+        ("connecting", here),
+    ]
+
+
+async def test_what_a_hint_led_to_gives_way_to_the_device_nearby(radio: VirtualRadio) -> None:
+    await radio.peripheral(tag=tag_of(KEY))
+    scanner, backend = radio.scanner_backend, radio.client_backend
+    async with listening() as here:
+        search = Search(tag_key=KEY, hints=(here,), timeout=1.0, scanner=scanner, backend=backend)
+        await (await search.reach()).close()
+        assert search.go_on(STRANGE)
+        link = await search.reach()
+        assert link.carrier == "ble"
+        await link.close()
+
+
+async def test_what_a_hint_led_to_says_more_than_that_nobody_is_near(radio: VirtualRadio) -> None:
+    async with listening() as here:
+        search = Search(hints=(here,), timeout=0.01, scanner=radio.scanner_backend, backend=radio.client_backend)
+        await (await search.reach()).close()
+        assert search.go_on(STRANGE)
+        with pytest.raises(AuthenticationError) as caught:
+            await search.reach()
+        assert caught.value is STRANGE

@@ -88,6 +88,23 @@ async def test_the_device_shows_its_passcode_and_is_reached(
             await device.wait()
 
 
+async def test_the_device_on_two_carriers_is_tapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = free_path()
+    changes = ("/var/lib/printer", str(tmp_path)), ('"usb"', f'"{path}"')
+    code = changed(example("docs/howto/device.md", "together"), *changes)
+    script = DEVICE.format(body=textwrap.indent(code, "    "))
+    async with VirtualRadio() as radio, simulated_bluez(radio, adapters=1) as bluez:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
+        device = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT)
+        try:
+            async with await oob.tap(path, timeout=PATIENCE) as tap:
+                assert (tap.content.url, tap.bootstrap.dynamic) == ("https://maker.example/d/7", True)
+                assert tap.link is not None
+        finally:
+            device.kill()
+            await device.wait()
+
+
 async def test_the_app_pairs_over_bluetooth(tmp_path: Path) -> None:
     async with issuing(tmp_path / "issuer") as issuer:
         (tmp_path / "token").write_text("none is needed here\n")

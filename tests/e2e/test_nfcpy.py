@@ -136,7 +136,9 @@ Reach = Callable[[str], Awaitable[Link]]
 
 
 async def by_tap(path: str) -> Link:
-    return await (await tap(path, timeout=PATIENCE)).link()
+    link = (await tap(path, timeout=PATIENCE)).link
+    assert link is not None
+    return link
 
 
 async def by_radio(_: str) -> Link:

@@ -54,9 +54,6 @@ async def touchable(directory: Path, emulator: Emulator) -> AsyncIterator[Stage]
 
 async def touch(on: Stage, reader: str) -> Pairing:
     """Tap and pair."""
-    async with await tap(reader, timeout=PATIENCE) as tapped:
-        link = await tapped.link(report=on.report)
-        try:
-            return await on.client.pair(link, tapped.bootstrap, names=("lamp",))
-        finally:
-            await link.close()
+    async with await tap(reader, timeout=PATIENCE, report=on.report) as tapped:
+        assert tapped.link is not None
+        return await on.client.pair(tapped.link, tapped.bootstrap, names=("lamp",))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from oob.errors import LinkLost, PeerError, UsageError
 from oob.framing.ndef import Record, Tnf, decode, encode
 from oob.framing.tnep import (
+    MAX_QUEUED,
     NOTHING_NEW,
     Event,
     Poll,
@@ -100,6 +101,20 @@ def test_what_does_not_fit_one_message_comes_with_the_next() -> None:
         tag.send(each)
     answers = [run(tag, exchange(service, [])) for _ in range(3)]
     assert answers == [tuple(records[:2]), tuple(records[2:4]), tuple(records[4:])]
+
+
+def test_what_waits_for_a_reader_that_does_not_read_is_bounded() -> None:
+    tag = begun()
+    run(tag, select(SERVICE))
+    for number in range(MAX_QUEUED + 100):
+        tag.send(Record(Tnf.UNKNOWN, payload=number.to_bytes(2, "big")))
+        tag.receive(encode([HELLO]))
+    tag.receive(encode([NOTHING_NEW]))
+    read = 0
+    while answer := run(tag, exchange(SERVICE, [])):
+        assert isinstance(answer, tuple)
+        read += len(answer)
+    assert read == MAX_QUEUED
 
 
 def test_a_tag_that_stays_busy_is_lost() -> None:

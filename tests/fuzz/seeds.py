@@ -7,19 +7,26 @@ first checks; `edge-<n>` is refused late. Beside them stand inputs that once wer
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from oob import cbor
 from oob.binding import Proceed, Ready, Record, Unable
 from oob.cose import sign1
 from oob.discovery import advertised_tag
 from oob.framing import MessageType, fragment, nak, ndef
+from oob.framing.procedure import Procedure
+from oob.framing.tnep import NOTHING_NEW, Service
+from oob.framing.type4 import open_type4
+from oob.framing.type4_card import StoredNdef, Type4Card
 from oob.handshake.messages import Error, Message1
 from oob.pairing import EAD_LABEL, Bootstrap, Model
 from oob.pairing.tag_content import TagContent
 from tests.exchange import CONTEXT, MODELS, SECRET, fork
 from tests.fuzz.stage import Stage, identity, stage
 from tests.fuzz.targets import channels
+from tests.fuzz.tnep import SERVICE, joined
+
+T = TypeVar("T")
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 _VECTORS = Path(__file__).parent.parent / "vectors" / "rfc9529.json"
@@ -28,7 +35,7 @@ _VECTORS = Path(__file__).parent.parent / "vectors" / "rfc9529.json"
 def seeds() -> dict[str, list[bytes]]:
     """Return the valid inputs of each target."""
     run = stage("passcode")
-    return _messages(run) | _handshake(run) | _bootstrap() | _cose() | _binding(run) | _link() | _tags()
+    return _messages(run) | _handshake(run) | _bootstrap() | _cose() | _binding(run) | _link() | _tags() | _near()
 
 
 def edges() -> dict[str, list[bytes]]:
@@ -167,6 +174,44 @@ def _tags() -> dict[str, list[bytes]]:
     attributes = bytes.fromhex("10040100280000000000010000210000")
     inputs["type_3"] = [attributes[:14] + sum(attributes[:14]).to_bytes(2, "big") + bytes(range(48))]
     return inputs
+
+
+def _near() -> dict[str, list[bytes]]:
+    frame = ndef.Record(ndef.Tnf.UNKNOWN, payload=b"\x80\x01\x00\x05hello")
+    name = SERVICE.name.encode()
+    chosen = ndef.encode([ndef.Record(ndef.Tnf.WELL_KNOWN, b"Ts", bytes((len(name),)) + name)])
+    status = ndef.Record(ndef.Tnf.WELL_KNOWN, b"Te", b"\x00")
+    url = ndef.encode([ndef.Record(ndef.Tnf.WELL_KNOWN, b"U", b"\x04example.com/d/1")])
+    long = ndef.encode([ndef.Record(ndef.Tnf.UNKNOWN, payload=bytes(245))])
+    talks = [_talk(url, url), _talk(long, long)]
+    return {
+        "tnep_tag": [joined(chosen, ndef.encode([frame, frame]), ndef.encode([NOTHING_NEW]))],
+        "tnep_service": [SERVICE.to_record().payload, Service("a", 63, 15, 1).to_record().payload],
+        "tnep_answer": [ndef.encode([status]), ndef.encode([status, frame, frame])],
+        "type4_card": [joined(*(command for command, _ in talk)) for talk in talks],
+        "type4_reader": [joined(*(response for _, response in talk)) for talk in talks],
+    }
+
+
+def _talk(there: bytes, written: bytes) -> list[tuple[bytes, bytes]]:
+    """Return commands and responses of a reader that reads a tag with a message, and writes one."""
+    card, said = Type4Card(StoredNdef(there)), list[tuple[bytes, bytes]]()
+    card.activate()
+
+    def run(procedure: Procedure[T]) -> T:
+        try:
+            command = next(procedure)
+            while True:
+                said.append((command, card.process(command)))
+                command = procedure.send(said[-1][1])
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    memory = run(open_type4())
+    assert run(memory.read()) == there
+    run(memory.write(written))
+    return said
 
 
 def main() -> None:

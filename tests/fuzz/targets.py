@@ -31,7 +31,7 @@ from oob.handshake.messages import Error, Message1, Plaintext2, Plaintext3
 from oob.pairing import EAD_LABEL, Bootstrap, decode_ead_1
 from oob.pairing.bootstrap import PREFIX
 from tests.exchange import MODELS, fork
-from tests.fuzz import tags
+from tests.fuzz import tags, tnep
 from tests.fuzz.stage import C_R, Stage, ephemeral, identity, stage
 
 Target = Callable[[bytes], bool]
@@ -286,5 +286,6 @@ TARGETS: Final[dict[str, Target]] = {
     "tag_content": tags.tag_content,
     "type_2": tags.type_2,
     "type_3": tags.type_3,
+    **tnep.TARGETS,
 }
 """Name to target; `tests/fuzz/corpus/<name>/` holds its first inputs."""

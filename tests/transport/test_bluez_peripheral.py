@@ -45,7 +45,7 @@ class Notes(Peripheral):
         self.events.append(event)
         self.told.set()
 
-    def on_connect(self, peer: object) -> None:
+    def on_connect(self, peer: object, carrier: str = "") -> None:
         self.note("connect", peer)
 
     def on_subscribe(self, peer: object, enabled: bool) -> None:

@@ -1,6 +1,7 @@
 """What carriers share: the queue between callbacks and the one reader, and what must not stop half-way."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -35,6 +36,29 @@ async def test_clean_up_goes_on_when_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert done
+
+
+async def test_who_is_cancelled_twice_does_not_wait_and_its_failure_is_heeded() -> None:
+    unheeded: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheeded.append(context))
+    release = asyncio.Event()
+
+    async def fail() -> None:
+        await release.wait()
+        raise connection_lost()
+
+    waiting = asyncio.create_task(finish(asyncio.create_task(fail())))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    release.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    del waiting
+    gc.collect()
+    assert unheeded == []
 
 
 async def test_nothing_comes_after_the_end() -> None:

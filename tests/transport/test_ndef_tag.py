@@ -7,7 +7,7 @@ import pytest
 from oob.errors import LinkLost, LinkTimeout, PeerError, UsageError
 from oob.framing.procedure import Procedure, TagType
 from oob.framing.type4_card import StoredNdef, Type4Card
-from oob.sim.reader import SimulatedReader
+from oob.sim.field import Field
 from oob.sim.tags import simulated_chip
 from oob.sim.virtual_time import run
 from oob.transport.ndef_tag import drive, open_tag
@@ -67,13 +67,13 @@ def test_a_tag_that_takes_its_time() -> None:
 @pytest.mark.parametrize("name", ["NTAG213", "NTAG215", "NTAG216", "FeliCa Lite-S", "Type 4"])
 async def test_tags_of_each_type(name: str) -> None:
     chip = simulated_chip(name)
-    tag = await open_tag(await SimulatedReader(chip).tap(1))
+    tag = await open_tag(await Field(chip=chip).tap(1))
     assert (tag.type, await tag.read()) == (chip.type, b"")
     await tag.store(b"m" * tag.capacity)
     with pytest.raises(UsageError, match="1 too many"):
         await tag.store(b"m" * (tag.capacity + 1))
     await tag.lock()
-    again = await open_tag(await SimulatedReader(chip).tap(1))
+    again = await open_tag(await Field(chip=chip).tap(1))
     with pytest.raises(UsageError, match="read-only"):
         await again.store(b"n")
     assert await again.read() == b"m" * again.capacity
@@ -82,7 +82,7 @@ async def test_tags_of_each_type(name: str) -> None:
 @pytest.mark.parametrize("name", ["NTAG213", "FeliCa Lite-S", "Type 4"])
 async def test_a_procedure_that_is_left_behind_is_closed(name: str) -> None:
     chip = simulated_chip(name)
-    tag = await SimulatedReader(chip).tap(1)
+    tag = await Field(chip=chip).tap(1)
     ended = []
 
     def endless() -> Procedure[None]:

@@ -100,9 +100,12 @@ async def test_a_cancelled_tag_is_gone_and_its_front_end_is_free() -> None:
     path, card = free_path(), Echo()
     reader = NfcpyReader(path, technologies=("106A",))
     emulator = NfcpyEmulator(path)
-    async with emulated(emulator, card):
-        tag = await reader.tap(LONG)
-        assert await tag.transceive(b"\xaa") == b"\xaa\x90\x00"
+    task = asyncio.create_task(emulator.emulate(card))
+    tag = await reader.tap(LONG)
+    assert await tag.transceive(b"\xaa") == b"\xaa\x90\x00"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert card.events[-1] == "deactivate"
     assert is_free(path)
     with pytest.raises(LinkLost):
@@ -110,7 +113,19 @@ async def test_a_cancelled_tag_is_gone_and_its_front_end_is_free() -> None:
     async with emulated(emulator, card):
         assert await (await reader.tap(LONG)).transceive(b"\xcc") == b"\xcc\x90\x00"
         await reader.close()
+
+
+async def test_a_tag_that_is_closed_while_it_is_one_goes_on() -> None:
+    path, card = free_path(), Echo()
+    reader, emulator = NfcpyReader(path, technologies=("106A",)), NfcpyEmulator(path)
+    async with emulated(emulator, card):
+        await reader.tap(LONG)
         await emulator.close()
+        await emulator.close()
+        tag = await reader.tap(LONG)
+        assert await tag.transceive(b"\xaa") == b"\xaa\x90\x00"
+        await reader.close()
+    assert is_free(path)
 
 
 async def test_another_program_at_the_same_place() -> None:
@@ -253,22 +268,27 @@ class Chip:
         self.max_send_data_size, self.max_recv_data_size = 252, 251  # PN531
         self.device, self.said = self, list[bytes | None]()
         self.listened: list[LocalTarget] = []
+        self.nothing: bytearray | None = None
         monkeypatch.setattr(Frontend, "_open", lambda _: self)
 
     def listen(self, target: LocalTarget, timeout: float) -> LocalTarget | None:
         self.listened.append(target)
+        if len(self.listened) > 9:
+            raise OSError("unplugged")
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
 
     def exchange(self, data: bytearray | None, timeout: float) -> bytearray | None:
         self.said.append(None if data is None else bytes(data))
+        if timeout == 0:
+            return self.nothing
         block = self.blocks.pop(0) if self.blocks else OSError("unplugged")
         if isinstance(block, Exception):
             raise block
         return bytearray(block)
 
-    def sense(self, *targets: object) -> None:
+    def sense(self, *targets: object, iterations: int = 1, interval: float = 0.1) -> None:
         raise AssertionError
 
     def open(self, path: str) -> bool:
@@ -300,15 +320,37 @@ async def test_a_chip_that_tells_the_request(monkeypatch: pytest.MonkeyPatch) ->
     assert chip.said[1] == b"\x1b\x03" + bytes(249) + b"\x90", "chained after 252 bytes"
 
 
+@pytest.mark.parametrize("nothing", [None, bytearray()], ids=["PN53x", "RC-S380"])
+async def test_after_a_good_bye_nothing_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, nothing: bytearray | None
+) -> None:
+    chip, card = Chip(monkeypatch, LocalTarget("106A", tt4_cmd=bytearray(b"\x02\xaa")), b"\xc2"), Echo()
+    chip.nothing = nothing
+    with pytest.raises(LinkError):
+        await NfcpyEmulator().emulate(card)
+    assert chip.said == [b"\x02\xaa\x90\x00", b"\xc2", b"\x02\xaa\x90\x00"]
+    assert card.events == ["activate", "aa", "deactivate"] * 2
+
+
 async def test_a_chip_that_complains_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     found = LocalTarget("106A", tt4_cmd=bytearray(b"\x02\xaa"))
     complaints = [nfc.clf.TransmissionError()] * ERRORS
     silence = [nfc.clf.TimeoutError()] * 100
-    chip, card = Chip(monkeypatch, found, b"\x03\xbb", *silence, *complaints), Echo()
+    chip, card = Chip(monkeypatch, found, b"\x03\xbb", *silence, *complaints, *complaints), Echo()
     with pytest.raises(LinkError):
         await NfcpyEmulator().emulate(card)
-    assert card.events == ["activate", "aa", "bb", "deactivate", "activate", "aa", "deactivate"]
-    assert chip.said == [b"\x02\xaa\x90\x00", b"\x03\xbb\x90\x00", *[None] * (100 + ERRORS - 1), b"\x02\xaa\x90\x00"]
+    once = ["activate", "aa", "deactivate"]
+    assert card.events == ["activate", "aa", "bb", "deactivate", *once, *once]
+    answers, quiet = [b"\x02\xaa\x90\x00", b"\x03\xbb\x90\x00"], [None] * (ERRORS - 1)
+    assert chip.said == [*answers, *[None] * 100, *quiet, answers[0], *quiet, answers[0]]
+
+
+async def test_a_reader_that_breaks_the_protocol_of_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip, card = Chip(monkeypatch, IndexError("bytearray index out of range")), Echo()
+    with pytest.raises(LinkError, match="unplugged"):
+        await NfcpyEmulator().emulate(card)
+    assert len(chip.listened) == 10
+    assert not card.events
 
 
 async def test_a_chip_that_cannot_be_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:

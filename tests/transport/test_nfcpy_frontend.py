@@ -1,6 +1,8 @@
 """A reader as nfcpy drives it: opened when it is needed, closed when it fails. What is opened here stands for one."""
 
+import asyncio
 import errno
+import threading
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -9,10 +11,10 @@ import nfc.clf
 import pytest
 from nfc.clf import RemoteTarget
 
-from oob.errors import LinkError, OobError, UsageError
+from oob.errors import LinkError, LinkTimeout, OobError, UsageError
 from oob.framing.procedure import TagType
 from oob.transport.nfcpy_edge import ReaderAbsent
-from oob.transport.nfcpy_frontend import Frontend
+from oob.transport.nfcpy_frontend import Frontend, FrontendThread
 
 
 class Driver:
@@ -120,6 +122,14 @@ def test_a_reader_that_cannot_be_opened(
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(("path", "expected"), [("udp:127.0.0.1:60179", UsageError), ("usb", LinkError)])
+def test_a_port_that_has_a_name(made: type[StandIn], path: str, expected: type[OobError]) -> None:
+    made.does = staticmethod(raising(ValueError("invalid literal for int() with base 10: 'fido'")))
+    with pytest.raises(OobError) as caught:
+        Frontend(path).sense("106A")
+    assert type(caught.value) is expected
+
+
 def test_a_reader_without_names_is_called_by_its_path(made: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Driver, "vendor_name", None)
     monkeypatch.setattr(Driver, "product_name", "")
@@ -127,3 +137,43 @@ def test_a_reader_without_names_is_called_by_its_path(made: type[StandIn], monke
     frontend.sense("106A")
     assert frontend.name == "usb"
     assert made.events
+
+
+async def test_what_is_released_is_closed_after_the_calls_that_there_are(made: type[StandIn]) -> None:
+    thread, free = FrontendThread("usb"), threading.Event()
+
+    def slow(frontend: Frontend) -> None:
+        free.wait(30)
+        frontend.sense("106A")
+
+    first = asyncio.create_task(thread.run(slow))
+    await asyncio.sleep(0)
+    release = asyncio.create_task(thread.release())
+    await asyncio.sleep(0)
+    again = asyncio.create_task(thread.release())
+    await asyncio.sleep(0)
+    next_one = asyncio.create_task(thread.run(lambda frontend: frontend.sense("212F")))
+    await asyncio.wait({next_one}, timeout=0.05)
+    assert not made.events, "the next one waits"
+    free.set()
+    await asyncio.gather(first, release, again, next_one)
+    await thread.release()
+    await thread.release()
+    assert made.events == ["open usb", "sense 106A", "close", "open usb", "sense 212F", "close"]
+
+
+async def test_a_front_end_that_hangs_is_left_to_its_thread(made: type[StandIn]) -> None:
+    thread, free = FrontendThread("usb", 0.05), threading.Event()
+    used: list[Frontend] = []
+
+    def hang(frontend: Frontend) -> None:
+        used.append(frontend)
+        free.wait(30)
+
+    with pytest.raises(LinkTimeout, match="nfcpy usb did not return"):
+        await thread.run(hang)
+    await thread.run(used.append)
+    assert used[0] is not used[1]
+    free.set()
+    await thread.release()
+    assert not made.events

@@ -9,13 +9,16 @@ import pytest
 from oob.errors import DeviceNotFound, LinkError, LinkLost, LinkTimeout, OobError, PeerError
 from oob.framing.iso_dep import Ats, Command, IsoDepTarget
 from oob.framing.procedure import TagType
+from oob.sim.tags import SimulatedFelica, SimulatedNtag
+from oob.transport.ndef_tag import open_tag
 from oob.transport.nfc import Tag
 from oob.transport.nfcpy_edge import ReaderAbsent
 from oob.transport.nfcpy_frontend import Frontend
 from oob.transport.nfcpy_reader import NfcpyReader
-from tests.transport.udp_field import free_path, tag_at, type_a, type_f
+from tests.transport.udp_field import as_type_3, free_path, tag_at, type_a, type_f
 
 LONG = 30.0
+MESSAGE = b"\xd1\x01\x60T\x02en" + b"x" * 93
 ATS = Ats(256, 11).encode()
 
 
@@ -104,26 +107,36 @@ async def test_a_type_2_tag() -> None:
         await reader.close()
 
 
-async def test_a_type_3_tag() -> None:
-    idm = bytes.fromhex("02FE112233445566")
+@pytest.mark.parametrize("name", ["NTAG213", "NTAG216"])
+async def test_a_message_on_a_type_2_tag(name: str) -> None:
+    path, chip = free_path(), SimulatedNtag(name)
+    reader = NfcpyReader(path, technologies=("106A",))
+    with tag_at(path, type_a(0x00), chip.process):
+        held = await reader.tap(LONG)
+        tag = await open_tag(held)
+        await tag.store(MESSAGE)
+        await tag.lock()
+        assert await held.transceive(b"\xa2\x04" + bytes(4)) != b"\x0a"
+        assert await tag.read() == MESSAGE, "it refused, and was waked"
+        await reader.close()
 
-    def answer(frame: bytes) -> bytes | None:
-        assert frame[2:10] == idm
-        said = bytes((frame[1] + 1,)) + idm + frame[10:][::-1]
-        return bytes((len(said) + 1,)) + said
 
+async def test_a_message_on_a_type_3_tag() -> None:
     path = free_path()
     reader = NfcpyReader(path)
-    with tag_at(path, type_f(), answer):
-        tag = await reader.tap(LONG)
+    with tag_at(path, type_f(), as_type_3(SimulatedFelica())):
+        tag = await open_tag(await reader.tap(LONG))
         assert tag.type is TagType.TYPE_3
-        assert await tag.transceive(b"\x06\x01\x0b\x00\x01\x80\x00") == b"\x00\x80\x01\x00\x0b\x01"
+        await tag.store(MESSAGE)
+        await tag.close()
+        again = await open_tag(await reader.tap(LONG))
+        assert await again.read() == MESSAGE
         await reader.close()
 
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"\x01", b"\x02\x07", b"\x0c\x07" + bytes(10), b"\x0c\x09" + bytes.fromhex("02FE112233445566") + b"aa"],
+    [b"", b"\x01", b"\x02\x07", b"\x0c\x07" + bytes(10), b"\x0c\x09" + SimulatedFelica.idm + b"aa"],
 )
 async def test_a_type_3_tag_that_is_none(said: bytes) -> None:
     path = free_path()
@@ -236,12 +249,18 @@ async def test_a_reader_that_cannot_be_used_is_not_waited_for_long(monkeypatch: 
 
 
 async def test_a_reader_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = threading.Event()
-    monkeypatch.setattr(Frontend, "sense", lambda *_, **__: free.wait(LONG) and None)
-    reader = NfcpyReader(last_resort=0.05)
+    free, used = threading.Event(), list[Frontend]()
+
+    def sense(frontend: Frontend, technology: str) -> None:
+        used.append(frontend)
+        free.wait(LONG)
+
+    monkeypatch.setattr(Frontend, "sense", sense)
+    reader = NfcpyReader(last_resort=0.05, technologies=("106A",))
     with pytest.raises(LinkTimeout):
         await reader.tap(LONG)
     free.set()
     with pytest.raises(DeviceNotFound):
         await reader.tap(0)
     await reader.close()
+    assert used[0] is not used[1], "the thread that hangs keeps the first"

@@ -42,7 +42,7 @@ class Air:
             raise said
         return None if said is None else bytearray(said)
 
-    def sense(self, *targets: RemoteTarget) -> None:
+    def sense(self, *targets: RemoteTarget, iterations: int = 1, interval: float = 0.1) -> None:
         self.sensed += targets
 
     def listen(self, target: object, timeout: float) -> None:

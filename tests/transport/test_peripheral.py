@@ -292,6 +292,23 @@ async def test_a_reply_that_the_loss_cut_off_waits_for_the_client(peripheral: Pe
     assert sorted(said(stack, "b")) == sorted([resume(id, True), *fragment(HANDSHAKE, 1, b"reply", 20)])
 
 
+async def test_a_connection_lost_as_soon_as_it_was_taken_up_is_waited_for_again(
+    peripheral: Peripheral, stack: Notes
+) -> None:
+    """Before the link gets its turn: as far as it can see, nobody had come."""
+    link, id = await talk(peripheral)
+    peripheral.on_disconnect("a")
+    waiting = asyncio.create_task(link.receive(60))
+    await settle()
+    come_back(peripheral, "b", id)
+    peripheral.on_disconnect("b")
+    await settle()
+    come_back(peripheral, "c", id)
+    for frame in fragment(HANDSHAKE, identify(b"message 1")[0] + 1, b"message 3", 20):
+        peripheral.on_write("c", frame, 23)
+    assert await waiting == (HANDSHAKE, b"message 3")
+
+
 async def test_an_unknown_conversation_is_not_taken_up(peripheral: Peripheral, stack: Notes) -> None:
     come_back(peripheral, "b", bytes(8))
     await settle()

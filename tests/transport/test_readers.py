@@ -1,8 +1,6 @@
 """What READER names. No reader is touched by naming it."""
 
-import sys
 from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 import pytest
 
@@ -10,23 +8,10 @@ from oob.errors import UsageError
 from oob.transport import readers
 from oob.transport.nfcpy_emulator import NfcpyEmulator
 from oob.transport.nfcpy_reader import NfcpyReader
+from oob.transport.pcsc_reader import PcscReader
 from oob.transport.readers import EXAMPLES, open_emulator, open_reader
 
-NFCPY = ["usb", "usb:054c:06c3", "usb:054C:06C3", "tty:USB0:pn532", "tty:AMA0:pn532", "com:COM3:pn532"]
-
-
-class StandIn:
-    """Stands for PcscReader."""
-
-    def __init__(self, name_part: str = "") -> None:
-        self.name = f"PC/SC {name_part}"
-
-
-@pytest.fixture(autouse=True)
-def pcsc(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("oob.transport.pcsc_reader")
-    monkeypatch.setattr(module, "PcscReader", StandIn, raising=False)
-    monkeypatch.setitem(sys.modules, "oob.transport.pcsc_reader", module)
+NFCPY = ["usb", "usb:054c:06c3", "tty:USB0:pn532", "tty:AMA0:pn532", "com:COM3:pn532"]
 
 
 @pytest.mark.parametrize("reader", [*NFCPY, "udp:localhost:54321", "udp:127.0.0.1:1"])
@@ -35,14 +20,20 @@ def test_the_paths_of_nfcpy(reader: str) -> None:
     assert open_emulator(reader).name == f"nfcpy {reader}"
 
 
-@pytest.mark.parametrize(("reader", "name"), [("pcsc", "PC/SC "), ("pcsc:ACR122U PICC", "PC/SC ACR122U PICC")])
+def test_digits_may_be_capitals() -> None:
+    assert open_reader("usb:054C:06C3").name == "nfcpy usb:054c:06c3"
+
+
+@pytest.mark.parametrize(("reader", "name"), [("pcsc", "PC/SC"), ("pcsc:ACR122U PICC", "PC/SC ACR122U PICC")])
 def test_readers_of_pcsc(reader: str, name: str) -> None:
     assert open_reader(reader).name == name
     with pytest.raises(UsageError, match="PC/SC cannot be a tag"):
         open_emulator(reader)
 
 
-@pytest.mark.parametrize("reader", ["", "usb:", "usb:54c:6c3", "usb:1:2", "tty", "tty:USB0", "tty:../x:pn532", "udp"])
+@pytest.mark.parametrize(
+    "reader", ["", "usb:", "usb:54c:6c3", "usb:1:2", "tty", "tty:USB0", "tty:../x:pn532", "udp", "USB"]
+)
 @pytest.mark.parametrize("opened", [open_reader, open_emulator])
 def test_what_names_no_reader(reader: str, opened: type) -> None:
     if opened is open_emulator and not reader:
@@ -60,7 +51,7 @@ def test_every_example_is_one(reader: str) -> None:
 
 @pytest.mark.parametrize(
     ("plugged", "installed", "kind"),
-    [(True, True, NfcpyReader), (False, True, StandIn), (True, False, StandIn), (False, False, StandIn)],
+    [(True, True, NfcpyReader), (False, True, PcscReader), (True, False, PcscReader), (False, False, PcscReader)],
 )
 def test_the_first_that_is_found(
     monkeypatch: pytest.MonkeyPatch, *, plugged: bool, installed: bool, kind: type

@@ -9,7 +9,7 @@ from oob.errors import LinkBusy, LinkError
 from oob.framing.gatt import MessageType
 from oob.sim.field import Field
 from oob.transport.link import FramedLink
-from oob.transport.peripheral import Clients, Peripheral
+from oob.transport.peripheral import MAX_CLIENTS, Clients, Peripheral
 from oob.transport.stacks import Stacks, together
 from oob.transport.tcp import TcpStack, connect
 from oob.transport.tnep_poller import connect as tapped_link
@@ -75,6 +75,24 @@ async def test_a_tap_takes_the_place_of_a_conversation_whose_client_is_away() ->
         await waiting
     for each in (away, near, device, suspended):
         await each.close()
+    await home.listener.close()
+
+
+async def test_a_crowd_on_one_carrier_needs_nobody_s_place_on_another() -> None:
+    home = Home()
+    await home.start()
+    near = await home.by_tap()
+    crowd = [await asyncio.open_connection(*home.tcp.address) for _ in range(2 * MAX_CLIENTS)]
+    for reader, _ in crowd[:MAX_CLIENTS]:
+        assert await reader.read() == b""
+    await near.send(HANDSHAKE, b"near")
+    device = await home.listener.accept()
+    assert await device.receive(5) == (HANDSHAKE, b"near")
+    assert not near._resumptions
+    for _, writer in crowd:
+        writer.close()
+    await near.close()
+    await device.close()
     await home.listener.close()
 
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost, UsageError
+from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost
 from oob.framing.gatt import MessageType
-from oob.transport import tcp
+from oob.transport import frame_stream, tcp
 from oob.transport.peripheral import MAX_CLIENTS, Peripheral
 from oob.transport.tcp import TcpStack, connect, local_address
 
@@ -104,6 +104,24 @@ async def test_no_more_connections_than_there_are_places(stack: TcpStack, listen
         writer.close()
 
 
+async def test_a_client_that_reads_nothing_holds_up_nothing(
+    stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_stream, "GOODBYE", 0.01)
+    for closes in (False, True):
+        _, writer = await asyncio.open_connection(*stack.address)
+        while not stack._streams:
+            await asyncio.sleep(0)
+        stream = next(iter(stack._streams.values()))
+        for _ in range(16):
+            while not stream._writer.transport.get_write_buffer_size():
+                await stream.send(bytes(512), last=False)
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await (listener.close() if closes else stack.disconnect(next(iter(stack._streams))))
+        writer.close()
+
+
 async def test_frames_after_the_end_are_not_sent(stack: TcpStack, listener: Peripheral) -> None:
     carrier = tcp._TcpCarrier(*stack.address)
     for use in (carrier.send(b"x", True), carrier.receive()):
@@ -117,6 +135,7 @@ async def test_frames_after_the_end_are_not_sent(stack: TcpStack, listener: Peri
         ("192.168.1.7:4433", ("192.168.1.7", 4433)),
         ("[fe80::1]:4433", ("fe80::1", 4433)),
         ("127.0.0.1:1", ("127.0.0.1", 1)),
+        ("[::1]:65535", ("::1", 65535)),
         ("lamp.local:4433", None),
         ("192.168.1.7", None),
         ("192.168.1.7:0", None),
@@ -129,7 +148,21 @@ def test_what_a_hint_says(hint: str, address: tuple[str, int] | None) -> None:
     assert local_address(hint) == address
 
 
-@pytest.mark.parametrize("hint", ["8.8.8.8:53", "[2001:4860:4860::8888]:443", "0.0.0.0:80", "224.0.0.1:80"])
+@pytest.mark.parametrize(
+    "hint",
+    [
+        *("8.8.8.8:53", "[2001:4860:4860::8888]:443", "[2002:808:808::1]:1", "[2001:0:808:808::1]:5", "100.64.0.1:8"),
+        *("0.0.0.0:80", "0.1.2.3:4", "224.0.0.1:80", "255.255.255.255:9", "[::]:1", "[ff02::1]:5"),
+        *("[::ffff:8.8.8.8]:443", "[::ffff:127.0.0.1]:22", "[::127.0.0.1]:22", "[64:ff9b::a00:1]:1"),
+        *("127.1:22", "0x7f.1:22", "2130706433:22", "0177.0.0.1:22", "[[::1]]:7"),
+    ],
+)
 def test_a_hint_that_points_out_of_the_house(hint: str) -> None:
-    with pytest.raises(UsageError, match="not on a local network"):
-        local_address(hint)
+    assert local_address(hint) is None
+
+
+async def test_a_hint_that_no_resolver_takes() -> None:
+    address = local_address("[fe80::1%a..b]:1")
+    assert address is not None
+    with pytest.raises(DeviceNotFound):
+        await connect(*address)

@@ -8,6 +8,7 @@ from functools import partial
 
 from nfc.clf import BrokenLinkError, CommunicationError, LocalTarget
 
+from oob.sim.tags import SimulatedFelica
 from oob.transport.nfcpy_edge import Device
 from oob.transport.nfcpy_frontend import Frontend
 
@@ -32,14 +33,29 @@ def type_a(sel_res: int) -> LocalTarget:
 
 def type_f() -> LocalTarget:
     """Return a tag of type 3."""
-    return LocalTarget("212F", sensf_res=bytearray.fromhex("01 02FE112233445566 00F1000000014300 12FC"))
+    return LocalTarget("212F", sensf_res=bytearray(b"\x01" + SimulatedFelica.idm + SimulatedFelica.pmm + b"\x12\xfc"))
+
+
+def as_type_3(chip: SimulatedFelica) -> Answer:
+    """Return what a chip says on the air, where each frame has a length and an IDm."""
+
+    def answer(frame: bytes) -> bytes | None:
+        if frame[0] != len(frame) or frame[2:10] != chip.idm:
+            return None
+        said = bytes((frame[1] + 1,)) + chip.idm + chip.process(frame[1:2] + frame[10:])
+        return bytes((len(said) + 1,)) + said
+
+    return answer
 
 
 def free_path() -> str:
-    """Return a path of nfcpy at which nobody listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"udp:127.0.0.1:{probe.getsockname()[1]}"
+    """Return a path of nfcpy at which nobody listens; nfcpy takes no port that has a name in /etc/services."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            host, port = probe.getsockname()
+        if socket.getnameinfo((host, port), socket.NI_NUMERICHOST)[1] == str(port):
+            return f"udp:{host}:{port}"
 
 
 @contextmanager
