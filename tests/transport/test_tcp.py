@@ -104,6 +104,27 @@ async def test_no_more_connections_than_there_are_places(stack: TcpStack, listen
         writer.close()
 
 
+async def test_who_connects_at_the_last_moment_is_not_left_hanging(stack: TcpStack, listener: Peripheral) -> None:
+    accepted = asyncio.Event()
+    served = stack._on_connection
+
+    def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served(reader, writer)
+        for task in stack._tasks:
+            task.cancel()  # as `stop` does
+        accepted.set()
+
+    stack._on_connection = on_connection  # type: ignore[method-assign]
+    await listener.close()
+    await listener.start()
+    reader, writer = await asyncio.open_connection(*stack.address)
+    await accepted.wait()
+    await listener.close()
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_a_client_that_reads_nothing_holds_up_nothing(
     stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
 ) -> None:
