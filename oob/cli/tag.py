@@ -50,9 +50,10 @@ def write(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, i
 async def _write(args: argparse.Namespace, terminal: Terminal, content: TagContent) -> int:
     message = content.encode()
     async with _tapped(args, terminal) as tag:
-        await _require_ours(tag, force=args.force)
-        with _named("It may be empty now: do it again, and hold it to the reader until it is done"):
-            await tag.store(message)
+        present = await _require_ours(tag, force=args.force)
+        if not (args.lock and present == message):  # else all that is left may be to lock it, and no more is possible
+            with _named("It may be empty now: do it again, and hold it to the reader until it is done"):
+                await tag.store(message)
         if args.lock:
             await _lock(tag)
     size = _describe_size(tag, message, locked=args.lock)

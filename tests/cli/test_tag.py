@@ -79,6 +79,25 @@ def test_write_read_lock(tag: Tag, name: str) -> None:
     assert (found["content"], found["writable"], found["url"]) == ("bootstrap", False, URL)
 
 
+@pytest.mark.parametrize("name", CHIPS)
+def test_a_lock_that_was_torn_is_finished_by_the_same_command(
+    tag: Tag, shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    whole = Field(chip=simulated_chip(name))
+    monkeypatch.setattr(tag_command, "open_reader", lambda spec: whole)
+    assert shell("tag", "write", "--lock", stdin=CODE).code == 0
+    for missing in range(1, 5):
+        chip = simulated_chip(name)
+        field = Field(chip=chip)
+        field.torn_after = whole.commands - missing
+        monkeypatch.setattr(tag_command, "open_reader", lambda spec, field=field: field)
+        torn = shell("tag", "write", "--lock", "--json", stdin=CODE)
+        assert torn.error["remedy"].startswith("It may be locked in part: do it again")
+        assert tag("write", "--lock", stdin=CODE, held=chip).code == 0
+        assert tag("lock", "--yes", stdin=CODE, held=chip).code == 0
+        assert tag("write", stdin=PINNED.to_text(), held=chip).code == 2
+
+
 def test_a_person_is_told_what_was_written(tag: Tag) -> None:
     outcome = tag("write", "--url", URL, stdin=CODE)
     assert outcome.err.splitlines()[0] == "Hold the tag to the reader (simulated reader)."
