@@ -154,6 +154,13 @@ def test_an_empty_tag(tag: Tag) -> None:
     }
 
 
+def test_a_tag_that_others_left_empty(tag: Tag, chip: SimulatedChip) -> None:
+    driving.write(chip, b"\xd0\x00\x00")  # one empty record
+    assert tag("read").out.splitlines()[1:] == ["content   none: the tag is empty"]
+    assert tag("lock", "--yes", "--json").error["cause"] == "the tag is empty"
+    assert tag("write", stdin=CODE).code == 0
+
+
 def test_what_others_wrote_is_kept_unless_it_may_be_lost(tag: Tag, chip: SimulatedChip) -> None:
     driving.write(chip, FOREIGN)
     assert tag("read").out.splitlines()[1:] == ["content   somebody else's, without bootstrap data (NDEF records: 1)"]
