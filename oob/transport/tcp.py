@@ -140,8 +140,8 @@ class TcpStack:
         self._clients = clients
         try:
             self._server = await asyncio.start_server(self._on_connection, self._host, self._port)
-        except OSError as error:
-            cause = f"cannot listen at {self._host} port {self._port}: {error.strerror or error}"
+        except (OSError, UnicodeError) as error:  # the latter for what is no host name at all
+            cause = f"cannot listen at {self._host} port {self._port}: {getattr(error, 'strerror', None) or error}"
             raise LinkError(cause, step="listen", remedy="Choose another address, or stop who has this one") from error
 
     async def advertise(self, tag: bytes | None) -> None:

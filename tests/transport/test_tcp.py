@@ -81,6 +81,14 @@ async def test_nobody_there_and_an_address_in_use(stack: TcpStack, listener: Per
         await connect(*address)
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+async def test_a_host_that_is_none(host: str) -> None:
+    with pytest.raises(LinkError, match="cannot listen at"):
+        await Peripheral(TcpStack(host, 1)).start()
+    with pytest.raises(DeviceNotFound):
+        await connect(host, 1)
+
+
 async def test_silent_and_hostile_clients_are_dropped(
     stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
 ) -> None:
