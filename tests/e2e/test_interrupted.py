@@ -123,12 +123,12 @@ def test_pair_at_the_question(tmp_path: Path, root: Path) -> None:
 
 def test_a_question_that_is_asked_while_the_loop_runs(tmp_path: Path) -> None:
     with at_terminal("label", directory=tmp_path) as (keyboard, process):
-        _read_until(keyboard, b"Text of the QR code")
+        read_until(keyboard, b"Text of the QR code")
         check_ctrl_c(keyboard, process)
     with at_terminal("label", directory=tmp_path) as (keyboard, process):
-        _read_until(keyboard, b"Text of the QR code")
+        read_until(keyboard, b"Text of the QR code")
         process.terminate()
-        _read_until(keyboard, b"Terminated.")
+        read_until(keyboard, b"Terminated.")
         assert process.wait(PATIENCE) == 143
 
 
