@@ -158,3 +158,10 @@ def test_pair_with_a_device_of_a_batch(shell: Shell, tmp_path: Path) -> None:
             assert pairing.wait() == 0, pairing.output
             result = json.loads(pairing.output.splitlines()[-1])
         assert (result["name"], result["model"], result["reachable"]) == ("Lab printer", "secret", True)
+
+
+@pytest.mark.parametrize("words", [(), ("--qr", "code.png")])
+def test_a_reader_is_for_a_tap(shell: Shell, root: Path, words: tuple[str, ...]) -> None:
+    arguments = ("pair", "--issuer", "https://127.0.0.1:9/directory", "--root", root, "--json")
+    outcome = shell(*arguments, *words, "--reader", "usb")
+    assert (outcome.code, outcome.error["cause"]) == (2, "a reader is for NFC")
