@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from oob.errors import DeviceNotFound, LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
@@ -12,7 +13,7 @@ from oob.framing.tnep import Poll, Read, Service, Wait, Write, deselect, exchang
 from oob.progress import Progress, Report, silent
 from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.link import FramedLink, Timing
-from oob.transport.ndef_tag import NdefTag, open_tag
+from oob.transport.ndef_tag import NdefTag, drive, open_tag
 from oob.transport.nfc import Reader, no_tag
 from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 
@@ -227,22 +228,10 @@ class _PollerCarrier:
 
 async def _run(poll: Poll[T], tag: NdefTag) -> T:
     """Take the steps of TNEP at a tag. Raises what they raise, LinkLost, LinkTimeout."""
-    try:
-        async with asyncio.timeout(EXCHANGE_WAIT):
-            step = next(poll)
-            while True:
-                step = poll.send(await _take(step, tag))
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    except TimeoutError:
-        cause = f"the tag was not done within {EXCHANGE_WAIT:g} s"
-        raise LinkTimeout(cause, step="tap", remedy="Take it away, and hold it to the reader again") from None
-    finally:
-        poll.close()
+    return await drive(poll, partial(_take, tag), EXCHANGE_WAIT)
 
 
-async def _take(step: Write | Read | Wait, tag: NdefTag) -> bytes:
+async def _take(tag: NdefTag, step: Write | Read | Wait) -> bytes:
     """Take one step; return what was read, if something was."""
     match step:
         case Write(message):
