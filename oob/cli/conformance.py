@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
-import signal
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,20 +86,9 @@ def _ask(terminal: Terminal, question: str) -> OutOfBand | None:
 
 def _renewal(terminal: Terminal) -> Renew:
     async def renew() -> OutOfBand | None:
-        with _interruptible():
-            return _ask(terminal, AGAIN)
+        return _ask(terminal, AGAIN)
 
     return renew
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end a read from the terminal: the loop would wait for the end of the line first."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
 
 
 def _way_to(args: argparse.Namespace) -> Connect:

@@ -20,7 +20,7 @@ from oob.transport.peripheral import Peripheral
 from oob.transport.readers import open_emulator
 from oob.transport.socket import SocketListener
 from oob.transport.stacks import together
-from oob.transport.tcp import tcp_listener
+from oob.transport.tcp import local_address, tcp_listener
 from oob.transport.tnep_stack import nfc_listener
 
 
@@ -65,7 +65,10 @@ def _listeners(args: argparse.Namespace, terminal: Terminal, device: Device) -> 
         yield nfc_listener(open_emulator(args.reader), lambda: device.tapped(args.url), report=terminal.event)
     if args.tcp is not None:
         host, port = parse_address(args.tcp)
-        device.offer.hints = (args.tcp,)
+        if local_address(args.tcp) is not None:
+            device.offer.hints = (args.tcp,)
+        else:
+            terminal.say("No code or tag will tell this address: that takes one of this machine, and a port.")
         yield tcp_listener(host, port)
 
 

@@ -9,7 +9,7 @@ from oob.cli.terminal import ASK_CODE, Terminal
 from oob.errors import LinkLost, LinkTimeout, PeerError, UsageError
 from oob.framing import ndef, tnep
 from oob.pairing import Bootstrap
-from oob.pairing.tag_content import TagContent, is_foreign
+from oob.pairing.tag_content import TagContent, is_empty, is_foreign
 from oob.transport.ndef_tag import NdefTag, open_tag
 from oob.transport.readers import open_reader
 
@@ -49,9 +49,10 @@ def write(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, i
 async def _write(args: argparse.Namespace, terminal: Terminal, content: TagContent) -> int:
     message = content.encode()
     async with _tapped(args, terminal) as tag:
-        await _require_ours(tag, force=args.force)
-        with _named("It may be empty now: do it again, and hold it to the reader until it is done"):
-            await tag.store(message)
+        present = await _require_ours(tag, force=args.force)
+        if not (args.lock and present == message):  # else all that is left may be to lock it, and no more is possible
+            with _named("It may be empty now: do it again, and hold it to the reader until it is done"):
+                await tag.store(message)
         if args.lock:
             await _lock(tag)
     size = _describe_size(tag, message, locked=args.lock)
@@ -81,7 +82,7 @@ async def lock(args: argparse.Namespace, terminal: Terminal) -> int:
         raise UsageError(cause, step="lock", remedy=remedy)
     async with _tapped(args, terminal) as tag:
         message = await _require_ours(tag, force=args.force)
-        if not message and not args.force:
+        if is_empty(message) and not args.force:
             raise UsageError("the tag is empty", step="lock", remedy="Write it first, or say --force")
         await _lock(tag)
     size = _describe_size(tag, message, locked=True)
@@ -156,7 +157,7 @@ def _size_line(size: dict[str, Any]) -> str:
 
 def _describe_message(message: bytes) -> dict[str, Any]:
     """Return what is said of a message, whoever wrote it. PeerError for what is none."""
-    content = "empty" if not message else "foreign" if is_foreign(message) else "bootstrap"
+    content = "empty" if is_empty(message) else "foreign" if is_foreign(message) else "bootstrap"
     records = ndef.decode(message)
     return {"content": content, "records": len(records), "services": list(_services(records))}
 

@@ -1,9 +1,14 @@
 """The one place that owns the terminal: progress and errors on stderr, results on stdout, JSON for machines."""
 
+import asyncio
 import json
 import os
 import shutil
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -112,10 +117,11 @@ class Terminal:
         """Read one line from stdin, after a question on stderr where a person sits there. Raises UsageError."""
         if sys.stdin is None:
             return ""
-        if sys.stdin.isatty():
-            self._print(f"{escape(question)} ", end="")
         try:
-            return sys.stdin.readline(MAX_LINE).strip()
+            with _interruptible():
+                if sys.stdin.isatty():
+                    self._print(f"{escape(question)} ", end="")
+                return sys.stdin.readline(MAX_LINE).strip()
         except KeyboardInterrupt:
             self.say("")  # the question keeps its line
             raise
@@ -127,6 +133,27 @@ class Terminal:
         if sys.stdin is None or sys.stdin.isatty():
             return self.ask(ASK_CODE).encode()
         return sys.stdin.buffer.read(limit)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a read that blocks: a running loop would hear of them at the end of the line."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {each: signal.signal(each, act) for each, act in _AT_ONCE.items()}
+    try:
+        yield
+    finally:
+        for each, act in former.items():
+            signal.signal(each, act)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise asyncio.CancelledError
+
+
+_AT_ONCE = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminate}
 
 
 def _write(line: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from oob.discovery import matches
-from oob.errors import DeviceNotFound, LinkError, OobError
+from oob.errors import AuthenticationError, DeviceNotFound, LinkBusy, LinkError, OobError
 from oob.progress import Progress, Report, silent
 from oob.transport import ble_central, ble_scanner, tcp
 from oob.transport.ble_scanner import Found
@@ -48,14 +48,14 @@ class Search:
         self._strangers: dict[str, OobError] = {}  # by address
         self._hints = iter(hints)
         self._is_hinted = False  # whether the last link is to where a hint says
-        self._elsewhere: OobError | None = None  # what the first device showed that was reached by a hint
+        self._elsewhere: OobError | None = None  # why the first device refused that was reached by a hint
         self._last = ""  # the address that was tried last
         self._linked = False  # and that was reached
 
     async def reach(self) -> Link:
         """Connect to the device: where the next hint says, else to the next that has its tag.
 
-        Raises as `oob.client.reach`; where a device was reached by a hint, and none nearby, what that one showed.
+        Raises as `oob.client.reach`; where a device was reached by a hint, and none nearby, why that one refused.
         """
         link = await self._reach_hinted()
         self._is_hinted = link is not None
@@ -103,7 +103,8 @@ class Search:
         stands beside it: by now another one may have that address, or none ever had.
         """
         if self._is_hinted:
-            self._elsewhere = self._elsewhere or error
+            if isinstance(error, AuthenticationError | LinkBusy):  # it speaks as a device does
+                self._elsewhere = self._elsewhere or error
             self._tell("another", f"what answers at {self._last} is not the device that is meant")
             return True
         if self._tag_key is None:

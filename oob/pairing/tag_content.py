@@ -94,9 +94,14 @@ class TagContent:
             yield Record(Tnf.EXTERNAL, APP_TYPE, self.app.encode())
 
 
+def is_empty(message: bytes) -> bool:
+    """Return whether a tag's NDEF message says nothing: there is none, or an empty record, as other tools leave it."""
+    return message in (b"", encode([Record(Tnf.EMPTY)]))
+
+
 def is_foreign(message: bytes) -> bool:
     """Return whether a tag's NDEF message is somebody else's: one without bootstrap data, or none that can be read."""
-    if not message:
+    if is_empty(message):
         return False
     try:
         return all(each.tnf is not Tnf.EXTERNAL or each.type.lower() != BOOTSTRAP_TYPE for each in decode(message))

@@ -140,8 +140,8 @@ class TcpStack:
         self._clients = clients
         try:
             self._server = await asyncio.start_server(self._on_connection, self._host, self._port)
-        except OSError as error:
-            cause = f"cannot listen at {self._host} port {self._port}: {error.strerror or error}"
+        except (OSError, UnicodeError) as error:  # the latter for what is no host name at all
+            cause = f"cannot listen at {self._host} port {self._port}: {getattr(error, 'strerror', None) or error}"
             raise LinkError(cause, step="listen", remedy="Choose another address, or stop who has this one") from error
 
     async def advertise(self, tag: bytes | None) -> None:
@@ -156,6 +156,8 @@ class TcpStack:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for peer in list(self._streams):  # of a task that was cancelled before its first step
+            await self.disconnect(peer)
 
     async def notify(self, peer: Hashable, value: bytes) -> None:
         """Send a client one frame. LinkLost if it is gone."""
@@ -173,14 +175,14 @@ class TcpStack:
     def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._clients is None:
             return writer.close()
-        task = asyncio.get_running_loop().create_task(self._serve(self._clients, FrameStream(reader, writer)))
+        peer = object()
+        stream = self._streams[peer] = FrameStream(reader, writer)
+        task = asyncio.get_running_loop().create_task(self._serve(self._clients, peer, stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, clients: Clients, stream: FrameStream) -> None:
+    async def _serve(self, clients: Clients, peer: Hashable, stream: FrameStream) -> None:
         """Pass on what one client sends, until it ends or is silent for too long."""
-        peer = object()
-        self._streams[peer] = stream
         clients.on_connect(peer)
         clients.on_subscribe(peer, True)
         try:

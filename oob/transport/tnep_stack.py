@@ -48,7 +48,7 @@ class TnepStack:
         self._emulator, self._greet, self._report = emulator, greet, report
         self._tag = TnepTag(SERVICE)
         self._card = Type4Card(self)
-        self._greeting: Sequence[Record] = ()
+        self._greeting: Sequence[Record] | None = None  # what the last tap was shown
         self._clients: Clients | None = None
         self._kept_until = 0.0  # by the loop's clock; until then the next tap may go on with the last one
         self._peer: Hashable = None  # names the tap that goes on
@@ -107,7 +107,8 @@ class TnepStack:
         self.end()
         if self._clients is None:
             return
-        if not (self._clients.is_engaged or asyncio.get_running_loop().time() < self._kept_until):
+        goes_on = self._clients.is_engaged or asyncio.get_running_loop().time() < self._kept_until
+        if self._greeting is None or not goes_on:
             self._greeting = self._greeted()
         self._tag.begin([*self._greeting, SERVICE.to_record()])
         self._peer = object()

@@ -10,6 +10,7 @@ from oob.cli.device import parse_address
 from oob.device import device as device_runtime
 from oob.device.state import IDENTITY_FILE, STATE_FILE
 from oob.errors import LinkError, UsageError
+from oob.pairing import Bootstrap
 from oob.progress import Report
 from oob.transport.link import Link
 from tests.cli.shell import Outcome, Shell, no_bluetooth
@@ -80,6 +81,21 @@ def test_device_over_bluetooth(
     assert outcome.code == 0
     assert "Pair:  oob pair --issuer URL --root FILE\n" in outcome.err
     assert listener.log == [adapter, "start", "close"]
+
+
+@pytest.mark.usefixtures("quick_device")
+@pytest.mark.parametrize(
+    ("address", "hints"),
+    [("127.0.0.1:4433", ("127.0.0.1:4433",)), ("127.0.0.1:0", ()), ("0.0.0.0:4433", ()), ("lamp.local:4433", ())],
+)
+def test_only_an_address_that_a_client_follows_is_in_the_code(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, hints: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("oob.cli.device.tcp_listener", lambda host, port: SilentListener())
+    outcome = shell("device", "run", "--tcp", address, "--model", "secret", "--state", tmp_path / "d")
+    code = outcome.out.strip().removeprefix("QR code: ")
+    assert Bootstrap.from_text(code).hints == hints
+    assert ("No code or tag will tell this address" in outcome.err) == (not hints)
 
 
 def test_device_without_bluetooth(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

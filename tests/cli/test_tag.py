@@ -79,6 +79,25 @@ def test_write_read_lock(tag: Tag, name: str) -> None:
     assert (found["content"], found["writable"], found["url"]) == ("bootstrap", False, URL)
 
 
+@pytest.mark.parametrize("name", CHIPS)
+def test_a_lock_that_was_torn_is_finished_by_the_same_command(
+    tag: Tag, shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    whole = Field(chip=simulated_chip(name))
+    monkeypatch.setattr(tag_command, "open_reader", lambda spec: whole)
+    assert shell("tag", "write", "--lock", stdin=CODE).code == 0
+    for missing in range(1, 5):
+        chip = simulated_chip(name)
+        field = Field(chip=chip)
+        field.torn_after = whole.commands - missing
+        monkeypatch.setattr(tag_command, "open_reader", lambda spec, field=field: field)
+        torn = shell("tag", "write", "--lock", "--json", stdin=CODE)
+        assert torn.error["remedy"].startswith("It may be locked in part: do it again")
+        assert tag("write", "--lock", stdin=CODE, held=chip).code == 0
+        assert tag("lock", "--yes", stdin=CODE, held=chip).code == 0
+        assert tag("write", stdin=PINNED.to_text(), held=chip).code == 2
+
+
 def test_a_person_is_told_what_was_written(tag: Tag) -> None:
     outcome = tag("write", "--url", URL, stdin=CODE)
     assert outcome.err.splitlines()[0] == "Hold the tag to the reader (simulated reader)."
@@ -133,6 +152,13 @@ def test_an_empty_tag(tag: Tag) -> None:
         **{"type": 2, "capacity": 137, "used": 0, "left": 137, "writable": True},
         **{"content": "empty", "records": 0, "services": [], "url": "", "app": ""},
     }
+
+
+def test_a_tag_that_others_left_empty(tag: Tag, chip: SimulatedChip) -> None:
+    driving.write(chip, b"\xd0\x00\x00")  # one empty record
+    assert tag("read").out.splitlines()[1:] == ["content   none: the tag is empty"]
+    assert tag("lock", "--yes", "--json").error["cause"] == "the tag is empty"
+    assert tag("write", stdin=CODE).code == 0
 
 
 def test_what_others_wrote_is_kept_unless_it_may_be_lost(tag: Tag, chip: SimulatedChip) -> None:

@@ -10,7 +10,7 @@ from bleak.exc import BleakDeviceNotFoundError
 
 from oob.client import Search, nearby, reach
 from oob.discovery import NONCE_LENGTH, advertised_tag
-from oob.errors import AuthenticationError, DeviceNotFound, LinkError, LinkTimeout
+from oob.errors import AuthenticationError, DeviceNotFound, LinkBusy, LinkError, LinkTimeout, OobError, PeerError
 from oob.framing.gatt import MessageType
 from oob.progress import Progress
 from oob.sim.radio import VirtualRadio
@@ -324,11 +324,22 @@ async def test_what_a_hint_led_to_gives_way_to_the_device_nearby(radio: VirtualR
         await link.close()
 
 
-async def test_what_a_hint_led_to_says_more_than_that_nobody_is_near(radio: VirtualRadio) -> None:
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [
+        (STRANGE, True),
+        (LinkBusy("it serves another client", step="link"), True),
+        (PeerError("a frame of 21331 bytes", step="link"), False),
+        (LinkTimeout("no answer", step="link"), False),
+    ],
+)
+async def test_why_a_device_refused_says_more_than_that_nobody_is_near(
+    radio: VirtualRadio, error: OobError, is_told: bool
+) -> None:
     async with listening() as here:
         search = Search(hints=(here,), timeout=0.01, scanner=radio.scanner_backend, backend=radio.client_backend)
         await (await search.reach()).close()
-        assert search.go_on(STRANGE)
-        with pytest.raises(AuthenticationError) as caught:
+        assert search.go_on(error)
+        with pytest.raises(type(error) if is_told else DeviceNotFound) as caught:
             await search.reach()
-        assert caught.value is STRANGE
+        assert (caught.value is error) == is_told

@@ -121,6 +121,17 @@ def test_pair_at_the_question(tmp_path: Path, root: Path) -> None:
         check_ctrl_c(keyboard, process)
 
 
+def test_a_question_that_is_asked_while_the_loop_runs(tmp_path: Path) -> None:
+    with at_terminal("label", directory=tmp_path) as (keyboard, process):
+        read_until(keyboard, b"Text of the QR code")
+        check_ctrl_c(keyboard, process)
+    with at_terminal("label", directory=tmp_path) as (keyboard, process):
+        read_until(keyboard, b"Text of the QR code")
+        process.terminate()
+        read_until(keyboard, b"Terminated.")
+        assert process.wait(PATIENCE) == 143
+
+
 def test_a_button_press_and_ctrl_c(tmp_path: Path) -> None:
     with at_terminal("device", "run", "--socket", "s", "--state", "d", directory=tmp_path) as (keyboard, process):
         shown = read_until(keyboard, b"Ctrl-C stops")

@@ -242,6 +242,8 @@ def test_our_records_are_strict(message: bytes) -> None:
     ("message", "foreign"),
     [
         (b"", False),
+        (records.encode([Record(Tnf.EMPTY)]), False),
+        (records.encode([Record(Tnf.EMPTY), Record(Tnf.EMPTY)]), True),
         (TagContent(URL, PINNED).encode(), False),
         (TagContent(URL).encode(), True),
         (records.encode([Record(Tnf.MEDIA, b"text/vcard", b"BEGIN")]), True),

@@ -81,6 +81,14 @@ async def test_nobody_there_and_an_address_in_use(stack: TcpStack, listener: Per
         await connect(*address)
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+async def test_a_host_that_is_none(host: str) -> None:
+    with pytest.raises(LinkError, match="cannot listen at"):
+        await Peripheral(TcpStack(host, 1)).start()
+    with pytest.raises(DeviceNotFound):
+        await connect(host, 1)
+
+
 async def test_silent_and_hostile_clients_are_dropped(
     stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +110,27 @@ async def test_no_more_connections_than_there_are_places(stack: TcpStack, listen
     assert len(stack._streams) == MAX_CLIENTS
     for _, writer in streams:
         writer.close()
+
+
+async def test_who_connects_at_the_last_moment_is_not_left_hanging(stack: TcpStack, listener: Peripheral) -> None:
+    accepted = asyncio.Event()
+    served = stack._on_connection
+
+    def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served(reader, writer)
+        for task in stack._tasks:
+            task.cancel()  # as `stop` does
+        accepted.set()
+
+    stack._on_connection = on_connection  # type: ignore[method-assign]
+    await listener.close()
+    await listener.start()
+    reader, writer = await asyncio.open_connection(*stack.address)
+    await accepted.wait()
+    await listener.close()
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
 
 
 async def test_a_client_that_reads_nothing_holds_up_nothing(

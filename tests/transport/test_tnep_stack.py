@@ -221,6 +221,14 @@ async def test_what_is_kept_is_kept_for_as_long_as_the_conversation(notes: Notes
     await stack.stop()
 
 
+async def test_the_first_tap_is_greeted_also_while_somebody_is_served_elsewhere(notes: Notes) -> None:
+    stack = await started(notes, greet=lambda: [URL])
+    notes.is_engaged = True  # by another carrier
+    stack.begin()
+    assert decode(stack.content()) == (URL, SERVICE.to_record())
+    await stack.stop()
+
+
 async def test_everybody_is_shown_the_service_also_who_would_be_refused(notes: Notes) -> None:
     """The refusal says why, and an owner may come; who taps stands at the device anyway."""
     stack = await started(notes, greet=lambda: [URL])
