@@ -155,22 +155,26 @@ class _PollerCarrier:
             raise link_closed()
         await self._let_go(connection_lost())
         self._report(Progress("client", "tap again", "the tap broke off"))
-        said = ""
         async with asyncio.timeout(RETAP):
-            while True:
-                try:
-                    return await self._take_up()
-                except (LinkLost, LinkTimeout, PeerError) as error:  # it left again, or is another tag
-                    if error.cause != said:
-                        said = error.cause
-                        self._report(Progress("client", "tap again", said))
-                    await asyncio.sleep(REST)
+            await self._await_tap()
 
     async def close(self) -> None:
         """Say that no more will come, and let go of the tag. May be called twice."""
         was_open, self._closed = self._inbox.error is None, True
         self._inbox.fail(link_closed())
         await finish(asyncio.create_task(self._hang_up(was_open)))
+
+    async def _await_tap(self) -> None:
+        """Tap until it is the same device, and say what each other tap was, once."""
+        said = ""
+        while True:
+            try:
+                return await self._take_up()
+            except (LinkLost, LinkTimeout, PeerError) as error:  # it left again, or is another tag
+                if error.cause != said:
+                    said = error.cause
+                    self._report(Progress("client", "tap again", said))
+            await asyncio.sleep(REST)
 
     async def _take_up(self) -> None:
         tapped = await _tap(self._reader, RETAP)
