@@ -105,7 +105,7 @@ class Field:
         self._card = None
         self._note()
 
-    async def near(self, is_near: bool = True) -> None:
+    def near(self, is_near: bool = True) -> None:
         """Bring the two together, or take them apart."""
         if not is_near:
             self.part()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from oob.errors import LinkError, PeerError
-from oob.framing.iso_dep import FRAME_SIZES, Ats, Command, IsoDepTarget
+from oob.framing.iso_dep import FRAME_SIZES, RATS, Ats, Command, IsoDepTarget
 from oob.transport.nfc import Card, Emulator
 from oob.transport.nfcpy_edge import Device, Target, load_nfcpy
 from oob.transport.nfcpy_frontend import FrontendThread
@@ -32,8 +32,7 @@ ERRORS: Final = 20
 _UNKNOWN_FRAME: Final = 64
 """Bytes that every reader takes whose RATS the driver keeps to itself (PN53x): the PN532 as a reader has no more."""
 _PAUSE: Final = 0.02
-_RATS: Final = 0xE0
-_ANEW: Final = (b"\x26", b"\x52")
+ANEW: Final = (b"\x26", b"\x52")
 """SENS_REQ and ALL_REQ, which are no blocks: the reader has begun anew, unseen (over UDP, where there is no field)."""
 
 T = TypeVar("T")
@@ -130,7 +129,7 @@ class NfcpyEmulator(Emulator):
     def _activated(self, device: Device, found: Target, ats: Ats) -> _Activation | None:
         """Return the reader, when its request for an answer to select is answered."""
         first, rats = bytes(found.tt4_cmd or b""), bytes(found.rats_cmd or b"")
-        is_answered = first[0] != _RATS  # which is no block
+        is_answered = first[0] != RATS
         longest = device.max_send_data_size + 2
         self._damaged = 0
         try:
@@ -158,7 +157,7 @@ class NfcpyEmulator(Emulator):
             self._damaged += 1
             return b"" if self._damaged < ERRORS else None
         self._damaged = 0
-        if not wait or block is None or bytes(block) in _ANEW:
+        if not wait or block is None or bytes(block) in ANEW:
             return None
         return bytes(block)
 

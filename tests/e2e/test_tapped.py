@@ -73,11 +73,9 @@ def tear(both: Tapping, after: int, loses_response: bool, away: float = AWAY) ->
         part(tap)
         if both.field.torn_after is None and tap is None:
             both.field.part = part  # type: ignore[method-assign]
-            loop = asyncio.get_running_loop()
-            moves.append(asyncio.ensure_future(both.field.near(False)))
-            loop.call_later(away, lambda: moves.append(asyncio.ensure_future(both.field.near())))
+            both.field.near(False)
+            asyncio.get_running_loop().call_later(away, both.field.near)
 
-    moves: list[asyncio.Future[None]] = []
     both.field.part = parted  # type: ignore[method-assign]
 
 
@@ -162,9 +160,9 @@ def test_parted_at_any_time_also_while_nothing_is_under_way(model: Model) -> Non
         async def scene(both: Tapping, step: int = step) -> None:
             async def part() -> None:
                 await asyncio.sleep(step * 0.018)
-                await both.field.near(False)
+                both.field.near(False)
                 await asyncio.sleep((0.0, 0.5, 25.0)[step % 3])
-                await both.field.near()
+                both.field.near()
 
             async with beside(part()):
                 await pair(both)

@@ -241,12 +241,12 @@ def test_reconnect_after_close_and_close_while_it_runs(run_virtual: Run) -> None
         field = Watched(FieldModel(0.01))
         listener = await offered(field)
         client = await linked(field)
-        await field.near(False)
+        field.near(False)
         again = asyncio.create_task(carrier_of(client).reconnect())
         await asyncio.sleep(5)
         closing = asyncio.create_task(client.close())
         await asyncio.sleep(0)
-        await field.near()
+        field.near()
         await closing
         with pytest.raises(LinkError, match="closed"):
             await again
@@ -264,12 +264,12 @@ def test_a_tag_that_does_not_come_back_is_given_up_in_time_and_may_come_later(ru
         listener = await offered(field)
         async with beside(echo(listener)):
             client = await linked(field)
-            await field.near(False)
+            field.near(False)
             begin = loop.time()
             with pytest.raises(LinkLost):
                 await client.send(HANDSHAKE, b"q")
             assert loop.time() - begin == pytest.approx(RETAP)
-            await field.near()
+            field.near()
             await client.send(HANDSHAKE, b"q")
             assert await client.receive(5) == (HANDSHAKE, b"q")
             await client.close()
@@ -283,7 +283,7 @@ def test_the_window_is_that_of_the_link(run_virtual: Run) -> None:
         loop, field = asyncio.get_running_loop(), Watched()
         listener = await offered(field)
         client = await connect(await tap(field, 5), timing=Timing(resume=2))
-        await field.near(False)
+        field.near(False)
         with pytest.raises(LinkLost):
             await client.send(HANDSHAKE, b"q")
         assert loop.time() == pytest.approx(2, abs=0.1)
@@ -369,7 +369,7 @@ def test_a_tag_that_leaves_too_early_is_waited_for_again(run_virtual: Run) -> No
             await tapped.close()
         assert said == ["waiting for a tap", "tap again"] * 5
         begin = loop.time()
-        await field.near(False)
+        field.near(False)
         with pytest.raises(DeviceNotFound, match="within 3 s"):
             await tap(field, 3)
         assert loop.time() - begin == pytest.approx(3)
@@ -385,16 +385,16 @@ def test_a_tag_that_left_since_it_was_read_is_waited_for(run_virtual: Run) -> No
         listener = await offered(field)
         for after in range(10):
             tapped = await tap(field, 5)
-            await field.near(False)
+            field.near(False)
             connecting = asyncio.create_task(connect(tapped))
             await asyncio.sleep(after)
             field.torn_after = after  # and it leaves once more
-            await field.near()
+            field.near()
             async with await connecting:
                 assert len(field.held) == 1
         assert field.held == set()
         tapped = await tap(field, 5)
-        await field.near(False)
+        field.near(False)
         begin = loop.time()
         with pytest.raises(DeviceNotFound):
             await connect(tapped)
