@@ -20,6 +20,8 @@ from oob.transport.tnep_stack import nfc_listener
 
 SETTLE: Final = 0.1
 """Seconds of listening for a second device: on a simulated radio it answers at once."""
+LOOK = 5.0
+"""Seconds for which the device is looked for."""
 TAP_WAIT: Final = 5.0
 URL: Final = "https://maker.example/d/7"
 """What a phone without an app would open."""
@@ -73,7 +75,7 @@ class RadioWay:
     async def connect(self) -> Link:
         """Find the device, and give the client a new link to it."""
         scanner, backend = self._radio.scanner_backend, self._radio.client_backend
-        return await reach(tag_key=self._tag_key, settle=SETTLE, scanner=scanner, backend=backend)
+        return await reach(tag_key=self._tag_key, timeout=LOOK, settle=SETTLE, scanner=scanner, backend=backend)
 
 
 class StaticTagWay(RadioWay):
