@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from oob.cli.device import parse_address
 from oob.cli.terminal import Terminal
-from oob.client import parse_out_of_band, reach
+from oob.client import parse_out_of_band, reach, tap
 from oob.conformance.bench import Connect, OutOfBand, Renew, checked_model
 from oob.conformance.device import check_device
 from oob.conformance.result import Outcome, Result
@@ -18,13 +19,16 @@ from oob.conformance.vectors import run_file
 from oob.device import Device
 from oob.errors import LinkError, UsageError
 from oob.pairing import Model
+from oob.transport import tcp
 from oob.transport.link import Link
 from oob.transport.memory import MemoryListener
+from oob.transport.nfc import Reader
+from oob.transport.readers import open_reader
 from oob.transport.socket import connect
 
 QUESTION = "Passcode on the device (or the text of its QR code):"
 AGAIN = "The code is used up. Let the device show another, and type it:"
-MEMORY, SOCKET = "memory", "socket:"
+MEMORY, SOCKET, TCP, NFC = "memory", "socket:", "tcp:", "nfc"
 
 
 class Report:
@@ -92,11 +96,26 @@ def _renewal(terminal: Terminal) -> Renew:
 
 
 def _way_to(args: argparse.Namespace) -> Connect:
-    """Return what connects to "socket:PATH", or to a Bluetooth LE address."""
+    """Return what connects to "socket:PATH", "tcp:HOST:PORT", "nfc" or "nfc:READER", or to a Bluetooth LE address."""
     address: str = args.address
     if address.startswith(SOCKET):
         return lambda: connect(Path(address.removeprefix(SOCKET)))
+    if address.startswith(TCP):
+        host, port = parse_address(address.removeprefix(TCP))
+        return lambda: tcp.connect(host, port)
+    if address == NFC or address.startswith(f"{NFC}:"):
+        reader = open_reader(address.removeprefix(NFC).removeprefix(":") or None)
+        return lambda: _through_tag(reader)
     return lambda: reach(address=address, adapter=args.adapter)
+
+
+async def _through_tag(reader: Reader) -> Link:
+    """Return a link through the tag that lies on the reader."""
+    tapped = await tap(reader)
+    if tapped.link is None:
+        await tapped.close()
+        raise UsageError("nothing goes through this tag", step="tap", remedy="Put the device itself on the reader")
+    return tapped.link
 
 
 # --- a device of our own

@@ -187,11 +187,17 @@ def add_conformance(commands: "Commands") -> None:
             "  oob conformance device memory              a device of this library: see what is checked\n"
             "  oob conformance device socket:lamp         a device on this machine; asks for its codes\n"
             "  oob conformance device AA:BB:CC:DD:EE:FF   over Bluetooth LE\n"
+            "  oob conformance device nfc                 through its own tag, which stays on the reader; nfc:READER\n"
+            "  oob conformance device tcp:192.168.1.7:4433   in the local network\n"
             "  oob conformance device memory --model secret --json"
         ),
         formatter_class=Raw,
     )
-    device.add_argument("address", metavar="ADDRESS", help="memory, socket:PATH, or a Bluetooth LE address")
+    device.add_argument(
+        "address",
+        metavar="ADDRESS",
+        help="memory, socket:PATH, tcp:HOST:PORT, nfc, nfc:READER, or a Bluetooth LE address",
+    )
     add_adapter(device)
     device.add_argument(
         "--wait", type=seconds, default=15.0, metavar="S", help="for an answer, and for giving a client up; default 15"

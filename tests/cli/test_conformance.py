@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,11 @@ from oob.conformance.device import CASES
 from oob.conformance.result import Result
 from oob.device import device
 from oob.pairing import Bootstrap, Model, Passcode
+from oob.sim.field import Field
+from oob.sim.tags import SimulatedNtag
 from tests.cli.shell import Shell
+from tests.e2e.family import ROOT, free_port
+from tests.transport.udp_field import free_path
 
 CODES = [Passcode.from_number(number) for number in (1, 2)]
 
@@ -31,6 +37,38 @@ def test_a_device_in_memory(shell: Shell, monkeypatch: pytest.MonkeyPatch, model
     absent = {"passcode": 1, "secret": 3}[model]
     assert sums == {"passed": len(CASES) - absent, "failed": 0, "not_applicable": absent}
     assert outcome.code == 0
+
+
+DEVICE = """
+import sys
+from oob.cli import main
+from oob.device import device
+device.MESSAGE_WAIT = 1.0
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("carrier", ["nfc", "tcp"])
+def test_a_device_over_each_carrier(shell: Shell, tmp_path: Path, carrier: str) -> None:
+    path, address = free_path(), f"127.0.0.1:{free_port()}"
+    way = ("--nfc", "--reader", path) if carrier == "nfc" else ("--tcp", address)
+    command = (sys.executable, "-c", DEVICE, "device", "run", *way, "--model", "secret", "--json", "--state", tmp_path)
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=ROOT) as played:  # noqa: S603
+        assert played.stdout is not None
+        try:
+            code = json.loads(played.stdout.readline())["detail"]
+            where = f"nfc:{path}" if carrier == "nfc" else f"tcp:{address}"
+            outcome = shell("conformance", "device", where, "--json", stdin=code)
+        finally:
+            played.terminate()
+    sums = json.loads(outcome.out.splitlines()[-1])
+    assert (outcome.code, sums) == (0, {"passed": len(CASES) - 3, "failed": 0, "not_applicable": 3})
+
+
+def test_nothing_goes_through_a_sticker(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance, "open_reader", lambda reader: Field(chip=SimulatedNtag()))
+    outcome = shell("conformance", "device", "nfc", "--json", stdin=CODES[0].digits)
+    assert (outcome.code, outcome.error["cause"]) == (2, "nothing goes through this tag")
 
 
 def test_a_device_that_is_not_there(shell: Shell, tmp_path: Path) -> None:
