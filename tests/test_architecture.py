@@ -69,6 +69,7 @@ TESTED_ELSEWHERE = {
     "framing/procedure.py": "names and a check, which tests/framing/test_type2.py and its siblings go by",
     "transport/nfc.py": "names, which the readers' tests go by: tests/transport/test_nfcpy_reader.py",
     "transport/frame_stream.py": "what a socket and TCP share: tests/transport/test_socket.py, test_tcp.py",
+    "transport/nfc_profile.py": "the service and its records, which tests/transport/test_tnep_stack.py goes by",
     "transport/gatt_profile.py": "constants, which tests/transport/test_ble_central.py goes by",
 }
 

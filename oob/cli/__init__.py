@@ -1,5 +1,4 @@
-"""The command line: `oob demo`, `pair`, `owner`, `device`, `issuer`, `label`, `discover`, `doctor`,
-`conformance`, `sim`.
+"""The command line: `oob demo`, `pair`, `owner`, `device`, `issuer`, `label`, `tag`, `discover` and so on.
 
 Exit codes: 0 done, 1 local failure or failed vectors, 2 usage, 3 link, 4 authentication refused, 5 issuance refused,
 130 stopped by Ctrl-C, 143 terminated.

@@ -43,9 +43,11 @@ def add_adapter(parser: argparse.ArgumentParser, text: str = _ADAPTER) -> None:
     parser.add_argument("--adapter", metavar="HCI", help=text)
 
 
-def add_reader(parser: argparse.ArgumentParser) -> None:
-    """Add --reader; None for the first that is found."""
-    text = "usb, usb:VVVV:PPPP, tty:USB0:pn532, pcsc, or pcsc:PART-OF-NAME; default: the first that is found"
+_READER = "usb, usb:VVVV:PPPP, tty:USB0:pn532, pcsc, or pcsc:PART-OF-NAME; default: the first that is found"
+
+
+def add_reader(parser: argparse.ArgumentParser, text: str = _READER) -> None:
+    """Add --reader with this help; None where it is not said."""
     parser.add_argument("--reader", metavar="READER", help=text)
 
 

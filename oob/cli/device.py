@@ -36,14 +36,14 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Raise UsageError for what does not go together."""
-    for value, needs, what in (
-        (args.adapter, args.ble, "an adapter is for Bluetooth LE: Say --ble, too"),
-        (args.reader, args.nfc, "a reader is for NFC: Say --nfc, too"),
-        (args.url, args.nfc, "a URL is for NFC: Say --nfc, too"),
-        (args.fresh, args.nfc and args.model == "secret", "a secret for each tap: Say --nfc and --model secret, too"),
+    is_tapped_for_a_secret = args.nfc and args.model == "secret"
+    for value, needed, cause, remedy in (
+        (args.adapter, args.ble, "an adapter is for Bluetooth LE", "Say --ble, too"),
+        (args.reader, args.nfc, "a reader is for NFC", "Say --nfc, too"),
+        (args.url, args.nfc, "a URL is for NFC", "Say --nfc, too"),
+        (args.fresh, is_tapped_for_a_secret, "a secret is made for taps alone", "Say --nfc and --model secret, too"),
     ):
-        if value and not needs:
-            cause, _, remedy = what.partition(": ")
+        if value and not needed:
             raise UsageError(cause, step="listen", remedy=remedy)
     radio = args.ble or args.nfc or args.tcp is not None
     if (args.socket is not None) == radio:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from shlex import quote
 
-from oob.cli.terminal import Terminal
+from oob.cli.terminal import ASK_CODE, Terminal
 from oob.errors import UsageError
 from oob.labels.batch import TABLE_FILE, Plan, make_batch
 from oob.labels.drawing import KINDS, Label, draw, half_blocks
@@ -63,7 +63,7 @@ def _kind(path: Path) -> str:
 
 def _read(args: argparse.Namespace, terminal: Terminal) -> Label:
     """Ask for what stands on the label."""
-    text = terminal.ask("Text of the QR code (OOB:...):")
+    text = terminal.ask(ASK_CODE)
     if not text.startswith(PREFIX):
         remedy = f'Pipe it to stdin: it starts with "{PREFIX}"; a passcode comes on the line after it'
         raise UsageError("no pairing code was given", step="label", remedy=remedy)

@@ -94,7 +94,9 @@ async def _link(args: argparse.Namespace, pairing: Pairing, terminal: Terminal, 
     if args.nfc:
         tapped = await tap(args.reader, timeout=args.timeout, report=terminal.progress)
         stack.push_async_callback(tapped.close)
-        return await tapped.link(report=terminal.progress)
+        if tapped.link is None:
+            raise UsageError("the device cannot be reached through this tag", step="tap", remedy="Leave out --nfc")
+        return tapped.link
     return await reach(
         tag_key=pairing.tag_key if pairing.tag_key and args.address is None else None,
         address=args.address,

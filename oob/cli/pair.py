@@ -20,6 +20,9 @@ from oob.transport.socket import connect
 
 QUESTION = "Passcode on the device (or the text of its QR code):"
 
+UNTOLD = "Type the passcode of the device; if it has none, press its button and tap again"
+"""What to do after the tap of a device that tells nothing to pair by."""
+
 
 def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
     """Ask for the passcode, and return what remains to be done."""
@@ -34,11 +37,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int
     return _run(args, terminal, root, parse_out_of_band(_asked(terminal)))
 
 
-def _asked(terminal: Terminal) -> str:
+def _asked(terminal: Terminal, remedy: str = "Type it, or pipe it to stdin") -> str:
     """Return what a person typed, or piped to stdin. UsageError for nothing."""
     text = terminal.ask(QUESTION)
     if not text:
-        raise UsageError("no passcode was given", step="passcode", remedy="Type it, or pipe it to stdin")
+        raise UsageError("no passcode was given", step="passcode", remedy=remedy)
     return text
 
 
@@ -53,17 +56,15 @@ def _scanned(image: str, terminal: Terminal) -> Bootstrap:
 
 async def _tap(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:
     """Wait for a tag; pair through it where it is the device's own, else by what it tells."""
-    typed = None
-    while True:
-        async with await tap(args.reader, timeout=args.timeout, report=terminal.progress) as tapped:
-            if tapped.content.url and typed is None:
-                terminal.say(f"The tag names {tapped.content.url}, which is not opened.")
-            if not tapped.is_device:
-                return await _run(args, terminal, root, tapped.bootstrap)
-            carried = typed or tapped.content.bootstrap
-            if carried is not None:
-                return await _run(args, terminal, root, carried, await tapped.link(report=terminal.progress))
-        typed = parse_out_of_band(_asked(terminal))
+    async with await tap(args.reader, timeout=args.timeout, report=terminal.progress) as tapped:
+        if tapped.content.url:
+            terminal.say(f"The tag names {tapped.content.url}, which is not opened.")
+        if tapped.link is None or tapped.content.bootstrap is not None:
+            carried: Carried = tapped.bootstrap
+        else:
+            terminal.say(f"The tag tells no secret. {UNTOLD}.")
+            carried = parse_out_of_band(_asked(terminal, UNTOLD))
+        return await _run(args, terminal, root, carried, tapped.link)
 
 
 async def _compare(args: argparse.Namespace, terminal: Terminal, root: bytes) -> int:

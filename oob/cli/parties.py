@@ -43,7 +43,10 @@ def add_pair(commands: "Commands") -> None:
     carried.add_argument("--compare", action="store_true", help=text)
     text = "read the QR code in this picture, or its text in this file, instead of a passcode; - is stdin"
     carried.add_argument("--qr", metavar="IMAGE", help=text)
-    text = "tap: the device's own tag, through which all goes, or a sticker that tells how to reach it"
+    text = (
+        "tap: the device's own tag, through which all goes, or a sticker that tells how to reach it; "
+        "the passcode is asked for only if the tag tells no secret"
+    )
     carried.add_argument("--nfc", action="store_true", help=text)
     add_reader(parser)
     parser.add_argument("--name", action="append", default=[], metavar="LABEL", help="wish for this name (repeatable)")
@@ -130,7 +133,7 @@ def add_device(commands: "Commands") -> None:
     run.add_argument("--ble", action="store_true", help="be reachable over Bluetooth LE (Linux, BlueZ)")
     add_adapter(run, "with --ble: hci0, or its address; default: the first that is on")
     run.add_argument("--nfc", action="store_true", help="be a tag that can be tapped, by a reader that nfcpy drives")
-    add_reader(run)
+    add_reader(run, "with --nfc: usb, usb:VVVV:PPPP or tty:USB0:pn532; default: the first on USB")
     run.add_argument("--url", default="", metavar="URL", help="with --nfc: what a phone without an app opens, https://")
     run.add_argument("--tcp", metavar="HOST:PORT", help="be reachable at this address of the local network")
     text = "with --nfc and the model secret: a new secret for each tap, instead of the one of the label"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from oob.cli.terminal import Terminal
+from oob.cli.terminal import ASK_CODE, Terminal
 from oob.errors import LinkLost, LinkTimeout, PeerError, UsageError
 from oob.framing import ndef, tnep
 from oob.pairing import Bootstrap
@@ -13,7 +13,6 @@ from oob.pairing.tag_content import TagContent, is_empty, is_foreign
 from oob.transport.ndef_tag import NdefTag, open_tag
 from oob.transport.readers import open_reader
 
-QUESTION = "Text of the QR code (OOB:...):"
 _WITH_K = (
     "whoever reads or copies this tag has its secret, for as long as the device takes it: it proves that somebody held"
     " the tag, not that the device is near, nor that nobody else has read it"
@@ -40,7 +39,7 @@ async def read(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def write(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
     """Ask for the bootstrap data, and return what remains to be done."""
-    bootstrap = Bootstrap.from_text(terminal.ask(QUESTION))
+    bootstrap = Bootstrap.from_text(terminal.ask(ASK_CODE))
     if bootstrap.dynamic:
         cause, remedy = "this secret was made for one tap; a tag would keep it for ever", "Use the text of the label"
         raise UsageError(cause, step="bootstrap", remedy=remedy)

@@ -18,6 +18,7 @@ from oob.errors import IssuanceError, OobError, UsageError
 from oob.progress import Progress
 
 MAX_LINE = 4096
+ASK_CODE = "Text of the QR code (OOB:...):"
 _BLACK_ON_WHITE, _RESET = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 """Of the 256 colours: the first 16 are whatever the user's theme makes of them."""
 _COLOURS = {"client": "cyan", "device": "magenta", "issuer": "green", "mallory": "red"}
@@ -130,7 +131,7 @@ class Terminal:
     def read(self, limit: int) -> bytes:
         """Return what comes on stdin, at most `limit` bytes; where a person sits there, one line."""
         if sys.stdin is None or sys.stdin.isatty():
-            return self.ask("Text of the QR code (OOB:...):").encode()
+            return self.ask(ASK_CODE).encode()
         return sys.stdin.buffer.read(limit)
 
 

@@ -356,8 +356,8 @@ async def pair(
         if link is not None:
             stack.push_async_callback(link.close)
         carried = _carried(code)
-        if isinstance(code, Tap) and link is None and code.is_device:
-            link = await code.link(report=report)
+        if isinstance(code, Tap) and link is None and code.link is not None:
+            link = code.link
             stack.push_async_callback(link.close)
         client = Client(issuer, root, directory, token=token, report=report)
         stack.callback(client.close)

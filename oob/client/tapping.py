@@ -1,10 +1,11 @@
 """A tap: what a tag tells the client, and the link through it where the tag is the device's own."""
 
+import asyncio
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from oob.errors import UsageError
+from oob.errors import LinkLost, UsageError
 from oob.framing.ndef import encode
 from oob.pairing import Bootstrap
 from oob.pairing.tag_content import TagContent
@@ -23,12 +24,13 @@ TAP_WAIT = 30.0
 class Tap:
     """A tag that was read. Whoever had it in hand may have copied, rewritten or swapped it: `content` is a claim.
 
-    `content` has the URL, which is never opened, and the bootstrap data, if there are any. `is_device`: the handshake
-    can go through the tag; else it only tells how to reach the device.
+    `content` has the URL, which is never opened, and the bootstrap data, if there are any. `link` goes through the tag
+    where that is the device's own, and is None for one that only tells how to reach the device. It lasts no longer than
+    the tap is open; a touch that breaks off goes on with the next one, within 30 s.
     """
 
     content: TagContent
-    is_device: bool
+    link: Link | None = field(repr=False)
     _tapped: Tapped = field(repr=False)
     _opened: Reader | None = field(default=None, repr=False)
 
@@ -46,26 +48,24 @@ class Tap:
     def bootstrap(self) -> Bootstrap:
         """What to pair by. UsageError where the tag tells nothing of the kind."""
         if self.content.bootstrap is None:
-            remedy = "Pair by the device's passcode" if self.is_device else "Tap the tag of the device"
+            remedy = "Tap the tag of the device" if self.link is None else "Pair by the device's passcode"
             raise UsageError("the tag tells nothing to pair by", step="tap", remedy=remedy)
         return self.content.bootstrap
 
-    async def link(self, *, timing: Timing | None = None, report: Report = silent) -> Link:
-        """Return the link through the tag; it lasts no longer than this tap is open.
-
-        A touch that breaks off goes on with the next one, within 30 s. Raises UsageError where nothing goes through
-        the tag, LinkError, PeerError.
-        """
-        return await connect(self._tapped, timing=timing, report=report)
-
     async def close(self) -> None:
         """Let go of the tag, and of the reader if it was opened for this tap. May be called twice."""
-        await self._tapped.close()
+        await (self._tapped if self.link is None else self.link).close()
         if self._opened is not None:
             await self._opened.close()
 
 
-async def tap(reader: Reader | str | None = None, *, timeout: float = TAP_WAIT, report: Report = silent) -> Tap:
+async def tap(
+    reader: Reader | str | None = None,
+    *,
+    timeout: float = TAP_WAIT,
+    timing: Timing | None = None,
+    report: Report = silent,
+) -> Tap:
     """Wait for a tag and read it; what is returned is to be closed, for example by `async with`.
 
     `reader` is "usb", "tty:USB0:pn532", "pcsc" and so on, or None for the first that is found; one that is opened here
@@ -73,16 +73,29 @@ async def tap(reader: Reader | str | None = None, *, timeout: float = TAP_WAIT, 
     there is no reader, PeerError for what is no such tag.
     """
     used = open_reader(reader) if reader is None or isinstance(reader, str) else reader
+    opened = None if used is reader else used
+    left, deadline = timeout, asyncio.get_running_loop().time() + timeout
     try:
-        tapped = await read_tag(used, timeout, report=report)
-        try:
-            content = TagContent.decode(encode(tapped.records))
-        except BaseException:
-            await tapped.close()
-            raise
+        while True:
+            tapped = await read_tag(used, left, report=report)
+            try:
+                return await _held(tapped, opened, timing, report)
+            except LinkLost as error:  # what it shows the next time may be new
+                report(Progress("client", "tap again", error.cause))
+            left = max(0.0, deadline - asyncio.get_running_loop().time())
     except BaseException:
-        if used is not reader:
-            await used.close()
+        if opened is not None:
+            await opened.close()
+        raise
+
+
+async def _held(tapped: Tapped, opened: Reader | None, timing: Timing | None, report: Report) -> Tap:
+    """Understand what the tag says, and take hold of a device's own one: from here on it knows of this client."""
+    try:
+        content = TagContent.decode(encode(tapped.records))
+        link = None if tapped.service is None else await connect(tapped, timing=timing, report=report)
+    except BaseException:
+        await tapped.close()
         raise
     report(Progress("client", "tapped", content.bootstrap.name if content.bootstrap is not None else ""))
-    return Tap(content, tapped.service is not None, tapped, None if used is reader else used)
+    return Tap(content, link, tapped, opened)

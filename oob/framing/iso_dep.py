@@ -19,7 +19,8 @@ LONGEST_COMMAND: Final = 4 + 3 + 65_535 + 2
 """Bytes of the longest APDU that there is: header, extended Lc, data, extended Le (ISO/IEC 7816-4, section 5.1)."""
 FC: Final = 13.56e6
 """The carrier, in Hz."""
-_RATS: Final = 0xE0
+RATS: Final = 0xE0
+"""The first byte of a request for an answer to select, which is no block."""
 _CRC: Final = 2
 _CID: Final = 0x08
 _CHAINING: Final = 0x10
@@ -83,7 +84,7 @@ class IsoDepTarget:
 
         `longest` are the bytes of the longest frame that can be sent, CRC included.
         """
-        if len(rats) != 2 or rats[0] != _RATS or rats[1] & 0x0F == 15:
+        if len(rats) != 2 or rats[0] != RATS or rats[1] & 0x0F == 15:
             raise PeerError("the reader does not select a Type 4 tag", step="RATS")
         return cls(min(FRAME_SIZES[min(rats[1] >> 4, 8)], longest), rats[1] & 0x0F)
 

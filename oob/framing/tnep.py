@@ -259,7 +259,8 @@ class TnepTag:
     def _fitting(self) -> list[Record]:
         """Return the records at the head of the queue that fit a message; the others wait for the next."""
         answer = self._queue[: MAX_RECORDS - 1]
-        while len(answer) > 1 and sum(len(encode([each])) for each in answer) > self.service.max_message - 8:
+        room = self.service.max_message - len(encode([_status(SUCCESS)]))
+        while len(answer) > 1 and sum(len(encode([each])) for each in answer) > room:
             answer.pop()
         return answer
 

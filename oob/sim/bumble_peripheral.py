@@ -11,7 +11,7 @@ from bumble.hci import HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR, Address, HCI
 
 from oob.errors import UsageError
 from oob.transport.carrier import connection_lost, finish
-from oob.transport.gatt_profile import COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
+from oob.transport.gatt_profile import ATT_HEADER, COMPANY_ID, RX_UUID, SERVICE_UUID, TAG_LENGTH, TX_UUID
 from oob.transport.peripheral import Clients
 
 ADVERTISING_INTERVAL: Final = 20.0
@@ -161,4 +161,4 @@ class BumbleStack:
 
     def _on_write(self, connection: Connection, value: bytes) -> None:
         if self._clients is not None:
-            self._clients.on_write(connection, bytes(value), connection.att_mtu)
+            self._clients.on_write(connection, bytes(value), connection.att_mtu - ATT_HEADER)

@@ -80,6 +80,9 @@ class Field:
             card.activate()
         return FieldTag(self, self._taps, card.type if isinstance(card, SimulatedChip) else TagType.TYPE_4)
 
+    async def open(self) -> None:
+        """Do nothing: it is always there."""
+
     async def emulate(self, card: Card) -> None:
         """Be this tag until cancelled. Raises LinkLost where there is one already."""
         if self._card is not None:
@@ -102,7 +105,7 @@ class Field:
         self._card = None
         self._note()
 
-    async def near(self, is_near: bool = True) -> None:
+    def near(self, is_near: bool = True) -> None:
         """Bring the two together, or take them apart."""
         if not is_near:
             self.part()

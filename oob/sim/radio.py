@@ -68,7 +68,7 @@ class SimulatedPeripheral(Peripheral):
         await self.close()
         await self._radio.retire(self._device)
 
-    def on_write(self, peer: object, value: bytes, mtu: int) -> None:
+    def on_write(self, peer: object, value: bytes, longest: int) -> None:
         """Take a write, or lose the connection instead where `drop_after` says so."""
         if self._drop_after is not None:
             self._drop_after -= 1
@@ -76,7 +76,7 @@ class SimulatedPeripheral(Peripheral):
                 self._drop_after = None
                 self._spawn(self.drop)
                 return
-        super().on_write(peer, value, mtu)
+        super().on_write(peer, value, longest)
 
 
 class VirtualRadio:

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from oob.client import reach, tap
 from oob.device import Device
-from oob.errors import UsageError
+from oob.errors import LinkLost, UsageError
 from oob.pairing import Bootstrap, Model
 from oob.pairing.tag_content import TagContent
 from oob.progress import Report
@@ -20,6 +20,8 @@ from oob.transport.tnep_stack import nfc_listener
 
 SETTLE: Final = 0.1
 """Seconds of listening for a second device: on a simulated radio it answers at once."""
+LOOK = 5.0
+"""Seconds for which the device is looked for."""
 TAP_WAIT: Final = 5.0
 URL: Final = "https://maker.example/d/7"
 """What a phone without an app would open."""
@@ -73,7 +75,7 @@ class RadioWay:
     async def connect(self) -> Link:
         """Find the device, and give the client a new link to it."""
         scanner, backend = self._radio.scanner_backend, self._radio.client_backend
-        return await reach(tag_key=self._tag_key, settle=SETTLE, scanner=scanner, backend=backend)
+        return await reach(tag_key=self._tag_key, timeout=LOOK, settle=SETTLE, scanner=scanner, backend=backend)
 
 
 class StaticTagWay(RadioWay):
@@ -107,7 +109,9 @@ class TapWay:
         """Tap the device; give the client a link through the tag."""
         tapped = await tap(self.reader, timeout=TAP_WAIT, report=self._report)
         self.told = tapped.content.bootstrap
-        return await tapped.link()  # which closes the tag; the field is the home's
+        if tapped.link is None:
+            raise LinkLost("the device is no tag any more", step="tap")
+        return tapped.link  # which closes the tag; the field is the home's
 
 
 async def open_way(stack: AsyncExitStack, carrier: str, device: Device, report: Report) -> Way:

@@ -26,6 +26,7 @@ from oob.transport.bluez_application import advertisement
 from oob.transport.bluez_bus import require_dbus
 from oob.transport.bluez_session import Session
 from oob.transport.carrier import connection_lost, finish
+from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import Timing
 from oob.transport.peripheral import Clients, Peripheral
 
@@ -65,7 +66,7 @@ class _Clients:
             self._known.add(device)
             self._clients.on_connect(device)
             self._clients.on_subscribe(device, self._subscribed)
-        self._clients.on_write(device, value, mtu)
+        self._clients.on_write(device, value, mtu - ATT_HEADER)
 
     def on_subscribe(self, enabled: bool) -> None:
         """Somebody subscribed, or nobody is left that does."""

@@ -1,7 +1,7 @@
 """The NDEF message of a tag in the field, whatever type the tag is of and whichever stack reads it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Final, TypeVar
 
 from oob.errors import LinkTimeout, PeerError
@@ -11,6 +11,7 @@ from oob.framing.type3 import open_type3
 from oob.framing.type4 import open_type4
 from oob.transport.nfc import Tag
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 TAG_WAIT: Final = 10.0
@@ -46,11 +47,11 @@ class NdefTag:
 
     async def read(self) -> bytes:
         """Return the message, b"" for none."""
-        return await drive(self._memory.read(), self._tag)
+        return await drive(self._memory.read(), self._tag.transceive)
 
     async def write(self, message: bytes) -> None:
         """Write a message, b"" for none; the tag is taken at its word."""
-        await drive(self._memory.write(message), self._tag)
+        await drive(self._memory.write(message), self._tag.transceive)
 
     async def store(self, message: bytes) -> None:
         """Write a message and read it back. PeerError where the tag has kept something else."""
@@ -60,7 +61,7 @@ class NdefTag:
 
     async def lock(self) -> None:
         """Make the tag read-only, for ever."""
-        await drive(self._memory.lock(), self._tag)
+        await drive(self._memory.lock(), self._tag.transceive)
 
     async def close(self) -> None:
         """Let go of the tag. May be called twice."""
@@ -69,21 +70,21 @@ class NdefTag:
 
 async def open_tag(tag: Tag) -> NdefTag:
     """Find the NDEF memory of a tag. Raises UsageError or PeerError where it has none, LinkLost, LinkTimeout."""
-    return NdefTag(tag, await drive(_OPEN[tag.type](), tag))
+    return NdefTag(tag, await drive(_OPEN[tag.type](), tag.transceive))
 
 
-async def drive(procedure: Procedure[T], tag: Tag) -> T:
-    """Run a procedure with a tag to its end, within 10 s. Raises what it raises, LinkLost, LinkTimeout."""
+async def drive(steps: Generator[S, bytes, T], take: Callable[[S], Awaitable[bytes]], seconds: float = TAG_WAIT) -> T:
+    """Take the steps of a generator, send it what each brought, and return its result; LinkTimeout after `seconds`."""
     try:
-        async with asyncio.timeout(TAG_WAIT):
-            command = next(procedure)
+        async with asyncio.timeout(seconds):
+            step = next(steps)
             while True:
-                command = procedure.send(await tag.transceive(command))
+                step = steps.send(await take(step))
     except StopIteration as stop:
         result: T = stop.value
         return result
     except TimeoutError:
-        cause, remedy = f"the tag was not done within {TAG_WAIT:g} s", "Use another tag, or hold it flat to the reader"
-        raise LinkTimeout(cause, step="tag", remedy=remedy) from None
+        remedy = "Take it away and hold it to the reader again, or use another tag"
+        raise LinkTimeout(f"the tag was not done within {seconds:g} s", step="tag", remedy=remedy) from None
     finally:
-        procedure.close()
+        steps.close()

@@ -67,6 +67,10 @@ class Emulator(Protocol):
 
     name: str
 
+    async def open(self) -> None:
+        """Take the front-end; does nothing where it is taken. Raises UsageError, LinkError where it cannot be a tag."""
+        ...
+
     async def emulate(self, card: Card) -> None:
         """Be this tag for one reader after the other, until cancelled. Raises LinkError where that cannot be done."""
         ...

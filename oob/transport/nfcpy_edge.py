@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from oob.errors import LinkError, OobError, PeerError, UsageError
+from oob.transport.host_survey import installation_of
 from oob.transport.nfc import tag_lost
 from oob.transport.readers_survey import survey_path
 
@@ -67,7 +68,7 @@ def load_nfcpy() -> Any:  # noqa: ANN401 - nfcpy has no types
     try:
         import nfc
     except ImportError:
-        raise UsageError("NFC needs the package nfcpy", remedy="Run: pip install 'oob[nfc]'") from None
+        raise UsageError("NFC needs the package nfcpy", remedy=f"Run: {installation_of('nfcpy')}") from None
     return nfc
 
 

@@ -14,13 +14,15 @@ from functools import partial
 from typing import Final, TypeVar
 
 from oob.errors import LinkError, PeerError
-from oob.framing.iso_dep import FRAME_SIZES, Ats, Command, IsoDepTarget
+from oob.framing.iso_dep import FRAME_SIZES, RATS, Ats, Command, IsoDepTarget
 from oob.transport.nfc import Card, Emulator
 from oob.transport.nfcpy_edge import Device, Target, load_nfcpy
 from oob.transport.nfcpy_frontend import FrontendThread
 
 WINDOW: Final = 0.5
 """Seconds that nfcpy waits for a reader, or for its next block; in between, `emulate` can be cancelled."""
+TRIAL: Final = 0.05
+"""Seconds that a front-end is a tag for, to see whether it can be one: a few times what a driver takes to refuse."""
 FWI: Final = 8
 """77 ms for a response, as tags that are in wide use ask for (NXP, MIFARE DESFire EV1: TB(1) 81h)."""
 FWI_SIMULATED: Final = 11
@@ -30,8 +32,7 @@ ERRORS: Final = 20
 _UNKNOWN_FRAME: Final = 64
 """Bytes that every reader takes whose RATS the driver keeps to itself (PN53x): the PN532 as a reader has no more."""
 _PAUSE: Final = 0.02
-_RATS: Final = 0xE0
-_ANEW: Final = (b"\x26", b"\x52")
+ANEW: Final = (b"\x26", b"\x52")
 """SENS_REQ and ALL_REQ, which are no blocks: the reader has begun anew, unseen (over UDP, where there is no field)."""
 
 T = TypeVar("T")
@@ -53,7 +54,18 @@ class NfcpyEmulator(Emulator):
         self.name = f"nfcpy {path}"
         self._is_simulated = path.startswith("udp")
         self._thread = FrontendThread(path)
+        self._waiting: _Activation | None = None  # came before `emulate`
         self._damaged = 0
+
+    async def open(self) -> None:
+        """Take the front-end, and try whether it can be a tag; a reader that comes meanwhile is served by `emulate`.
+
+        Raises UsageError where nfcpy is not installed, LinkError where the front-end is not there or cannot be a tag.
+        """
+        load_nfcpy()
+        if self._waiting is None:
+            self._waiting = await self._run(partial(self._listen, window=TRIAL))
+        self.name = self._thread.name
 
     async def emulate(self, card: Card) -> None:
         """Be this tag until cancelled, which takes a second at most; the front-end is free then.
@@ -74,7 +86,8 @@ class NfcpyEmulator(Emulator):
 
     async def _serve(self, card: Card) -> None:
         """Wait for a reader, for `WINDOW`, and be its tag until it is gone."""
-        reader = await self._run(self._listen)
+        waiting, self._waiting = self._waiting, None
+        reader = waiting or await self._run(self._listen)
         if reader is None:
             await asyncio.sleep(_PAUSE)  # nfcpy may come back at once
             return
@@ -97,13 +110,13 @@ class NfcpyEmulator(Emulator):
 
     # --- in its thread
 
-    def _listen(self, device: Device) -> _Activation | None:
-        """Return the reader that comes within `WINDOW` seconds, or None."""
+    def _listen(self, device: Device, window: float = WINDOW) -> _Activation | None:
+        """Return the reader that comes within `window` seconds, or None."""
         nfc = load_nfcpy()
         room = device.max_recv_data_size + 2
         ats = Ats(max(size for size in FRAME_SIZES if size <= room), FWI_SIMULATED if self._is_simulated else FWI)
         try:
-            found = device.listen(_local_target(ats), WINDOW)
+            found = device.listen(_local_target(ats), window)
         except OSError:
             raise
         except nfc.clf.UnsupportedTargetError as error:
@@ -116,7 +129,7 @@ class NfcpyEmulator(Emulator):
     def _activated(self, device: Device, found: Target, ats: Ats) -> _Activation | None:
         """Return the reader, when its request for an answer to select is answered."""
         first, rats = bytes(found.tt4_cmd or b""), bytes(found.rats_cmd or b"")
-        is_answered = first[0] != _RATS  # which is no block
+        is_answered = first[0] != RATS
         longest = device.max_send_data_size + 2
         self._damaged = 0
         try:
@@ -144,7 +157,7 @@ class NfcpyEmulator(Emulator):
             self._damaged += 1
             return b"" if self._damaged < ERRORS else None
         self._damaged = 0
-        if not wait or block is None or bytes(block) in _ANEW:
+        if not wait or block is None or bytes(block) in ANEW:
             return None
         return bytes(block)
 

@@ -25,7 +25,6 @@ from oob.framing.gatt import (
     resume,
 )
 from oob.transport.carrier import Inbox, connection_lost, link_closed
-from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import FramedLink, Timing
 
 MAX_CLIENTS: Final = 4
@@ -48,8 +47,8 @@ class Clients(Protocol):
         """A client can be notified from now on, or not any more."""
         ...
 
-    def on_write(self, peer: Hashable, value: bytes, mtu: int) -> None:
-        """A client wrote a frame, of at most `mtu` - 3 bytes."""
+    def on_write(self, peer: Hashable, value: bytes, longest: int) -> None:
+        """A client wrote a frame. Both ways, the connection has frames of `longest` bytes at most, and 512."""
         ...
 
     def on_disconnect(self, peer: Hashable) -> None:
@@ -280,12 +279,12 @@ class Peripheral:
         if connection is not None:
             connection.subscribe(enabled)
 
-    def on_write(self, peer: Hashable, value: bytes, mtu: int) -> None:
-        """A client wrote `value` to RX over a connection whose ATT MTU is `mtu` bytes. Never raises."""
+    def on_write(self, peer: Hashable, value: bytes, longest: int) -> None:
+        """A client wrote a frame over a connection that takes `longest` bytes of them. Never raises."""
         connection = self._connections.get(peer)
         if connection is None:
             return  # already dropped; its connection is about to end
-        longest = min(mtu - ATT_HEADER, MAX_FRAME)
+        longest = min(longest, MAX_FRAME)
         if not 0 < len(value) <= longest:
             self._drop(connection, PeerError(f"a write of {len(value)} bytes", step="link"))
         elif is_start(value, MessageType.RESUME):

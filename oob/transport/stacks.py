@@ -37,8 +37,8 @@ class _Port:
     def on_subscribe(self, peer: Hashable, enabled: bool) -> None:
         self._clients.on_subscribe(_Peer(self._stack, peer), enabled)
 
-    def on_write(self, peer: Hashable, value: bytes, mtu: int) -> None:
-        self._clients.on_write(_Peer(self._stack, peer), value, mtu)
+    def on_write(self, peer: Hashable, value: bytes, longest: int) -> None:
+        self._clients.on_write(_Peer(self._stack, peer), value, longest)
 
     def on_disconnect(self, peer: Hashable) -> None:
         self._clients.on_disconnect(_Peer(self._stack, peer))

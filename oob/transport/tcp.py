@@ -13,7 +13,6 @@ from oob.errors import DeviceNotFound, LinkError, OobError
 from oob.framing.gatt import MAX_FRAME, MessageType, control
 from oob.transport.carrier import connection_lost
 from oob.transport.frame_stream import FrameStream
-from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import FramedLink, Timing
 from oob.transport.peripheral import Clients, Peripheral
 
@@ -189,7 +188,7 @@ class TcpStack:
             while peer in self._streams:
                 async with asyncio.timeout(IDLE):
                     frame = await stream.receive()
-                clients.on_write(peer, frame, MAX_FRAME + ATT_HEADER)
+                clients.on_write(peer, frame, MAX_FRAME)
                 await asyncio.sleep(0)  # thousands that came at once leave the others, such as a tap, their turns
         except (OobError, TimeoutError):
             return

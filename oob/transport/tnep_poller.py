@@ -3,18 +3,19 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
-from oob.errors import LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
+from oob.errors import DeviceNotFound, LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
 from oob.framing.gatt import MAX_FRAME
 from oob.framing.ndef import Record, decode
 from oob.framing.tnep import Poll, Read, Service, Wait, Write, deselect, exchange, find_service, select
 from oob.progress import Progress, Report, silent
 from oob.transport.carrier import Inbox, connection_lost, finish, link_closed
 from oob.transport.link import FramedLink, Timing
-from oob.transport.ndef_tag import NdefTag, open_tag
-from oob.transport.nfc import Reader
-from oob.transport.tnep_stack import SERVICE, frames_of, record_of
+from oob.transport.ndef_tag import NdefTag, drive, open_tag
+from oob.transport.nfc import Reader, no_tag
+from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ REST: Final = 0.1
 """Seconds before a tag that could not be read is tried again."""
 EXCHANGE_WAIT: Final = 5.0
 """Seconds that a tag has for what was written to it, whatever waiting times it asks for."""
+_ANOTHER: Final = "this is another tag than before, or it shows something new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ async def tap(reader: Reader, timeout: float, *, report: Report = silent) -> Tap
     while True:
         try:
             return await _tap(reader, max(0.0, deadline - time()))
+        except DeviceNotFound:
+            raise no_tag(timeout) from None  # not within the time that was left of it
         except LinkLost as error:
             if time() + REST > deadline:
                 raise
@@ -78,8 +82,9 @@ async def connect(tapped: Tapped, *, timing: Timing | None = None, report: Repor
     """Select the pairing service of a tag; return the link, which closes the tag in the end, not the reader.
 
     From here on a tap that breaks off goes on with the next one, within the `resume` of `timing`: the device knows that
-    it may come again, and shows the same then. Raises UsageError where the tag has no such service; LinkError, such as
-    LinkLost, and PeerError where it cannot be selected, and lets go of the tag: `tap` again, it may show something new.
+    it may come again, and shows the same then. A tag that has left since it was read is waited for; where it shows
+    something new by then, that is LinkLost: `tap` again. Raises UsageError where the tag has no such service, also
+    LinkError, PeerError. After an error the tag is let go of.
     """
     if tapped.service is None:
         raise UsageError("the tag only tells how to pair; nothing goes through it", step="tap")
@@ -109,8 +114,23 @@ class _PollerCarrier:
         self._asking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Select the service. Raises LinkError, PeerError."""
-        await finish(asyncio.create_task(self._select()))
+        """Select the service, also of a tag that left since it was read, and comes again within 30 s.
+
+        Raises LinkLost for one that then shows something else, LinkError, PeerError.
+        """
+        deadline, is_there = asyncio.get_running_loop().time() + RETAP, True
+        while True:
+            try:
+                if not is_there:
+                    await self._take_up()
+                return await finish(asyncio.create_task(self._select()))
+            except LinkLost as error:
+                if error.cause == _ANOTHER or asyncio.get_running_loop().time() >= deadline:
+                    raise
+                self._report(Progress("client", "tap again", error.cause))
+            await self._tag.close()
+            await asyncio.sleep(REST)
+            is_there = False
 
     async def send(self, frame: bytes, last: bool) -> None:
         """Keep a frame until the burst is complete; then write it, and read what the device has for us."""
@@ -135,16 +155,8 @@ class _PollerCarrier:
             raise link_closed()
         await self._let_go(connection_lost())
         self._report(Progress("client", "tap again", "the tap broke off"))
-        said = ""
         async with asyncio.timeout(RETAP):
-            while True:
-                try:
-                    return await self._take_up()
-                except (LinkLost, LinkTimeout, PeerError) as error:  # it left again, or is another tag
-                    if error.cause != said:
-                        said = error.cause
-                        self._report(Progress("client", "tap again", said))
-                    await asyncio.sleep(REST)
+            await self._await_tap()
 
     async def close(self) -> None:
         """Say that no more will come, and let go of the tag. May be called twice."""
@@ -152,11 +164,25 @@ class _PollerCarrier:
         self._inbox.fail(link_closed())
         await finish(asyncio.create_task(self._hang_up(was_open)))
 
+    async def _await_tap(self) -> None:
+        """Tap until it is the same device, and say what each other tap was, once."""
+        said = ""
+        while True:
+            try:
+                return await self._take_up()
+            except (LinkLost, LinkTimeout, PeerError) as error:  # it left again, or is another tag
+                if error.cause != said:
+                    said = error.cause
+                    self._report(Progress("client", "tap again", said))
+            await asyncio.sleep(REST)
+
     async def _take_up(self) -> None:
         tapped = await _tap(self._reader, RETAP)
         if self._closed or tapped.records != self._records:
             await tapped.close()
-            raise link_closed() if self._closed else PeerError("this is another tag than before", step="tap")
+            if self._closed:
+                raise link_closed()
+            raise LinkLost(_ANOTHER, step="tap", remedy="Tap again, and use what it shows then")
         self._tag, self._selected, self._inbox = tapped.tag, False, Inbox()
 
     async def _ask(self) -> None:
@@ -206,22 +232,10 @@ class _PollerCarrier:
 
 async def _run(poll: Poll[T], tag: NdefTag) -> T:
     """Take the steps of TNEP at a tag. Raises what they raise, LinkLost, LinkTimeout."""
-    try:
-        async with asyncio.timeout(EXCHANGE_WAIT):
-            step = next(poll)
-            while True:
-                step = poll.send(await _take(step, tag))
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    except TimeoutError:
-        cause = f"the tag was not done within {EXCHANGE_WAIT:g} s"
-        raise LinkTimeout(cause, step="tap", remedy="Take it away, and hold it to the reader again") from None
-    finally:
-        poll.close()
+    return await drive(poll, partial(_take, tag), EXCHANGE_WAIT)
 
 
-async def _take(step: Write | Read | Wait, tag: NdefTag) -> bytes:
+async def _take(tag: NdefTag, step: Write | Read | Wait) -> bytes:
     """Take one step; return what was read, if something was."""
     match step:
         case Write(message):

@@ -1,29 +1,25 @@
 """The device side of NFC: an emulated Type 4 tag through which frames go to and fro by TNEP.
 
-To `Peripheral` a tap is a connection and the selection of the service a subscription. Each frame is an NDEF record of
-unknown type: within the service that was selected, that is enough.
+To `Peripheral` a tap is a connection, and the selection of the service a subscription.
 """
 
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
 from math import inf
 from typing import Final
 
-from oob.errors import LinkError, OobError
+from oob.errors import OobError
 from oob.framing.gatt import MAX_FRAME, MessageType, control
-from oob.framing.ndef import Record, Tnf, encode
-from oob.framing.tnep import Event, Service, TnepTag
+from oob.framing.ndef import Record, encode
+from oob.framing.tnep import Event, TnepTag
 from oob.framing.type4_card import Type4Card
 from oob.progress import Progress, Report, silent
 from oob.transport.carrier import connection_lost, finish
-from oob.transport.gatt_profile import ATT_HEADER
 from oob.transport.link import Timing
 from oob.transport.nfc import Emulator
+from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 from oob.transport.peripheral import Clients, Peripheral
 
-SERVICE: Final = Service("urn:nfc:xsn:oob.invalid:pair", wait_int=8, extensions=7)
-"""The pairing service. The reader waits 2 ms before it reads, about what a small device takes for a message."""
 AGAIN: Final = 1.0
 """Seconds before a front-end that failed is tried again."""
 KEPT: Final = Timing().resume
@@ -34,16 +30,6 @@ Greet = Callable[[], Sequence[Record]]
 
 It is called for each tap, but for those that may go on with a former one: they see what that one saw.
 """
-
-
-def record_of(frame: bytes) -> Record:
-    """Return the record in which a frame goes through a tag."""
-    return Record(Tnf.UNKNOWN, payload=frame)
-
-
-def frames_of(records: Sequence[Record]) -> list[bytes]:
-    """Return the frames among the records; one that is too long is cut, still too long, and not kept in full."""
-    return [each.payload[: MAX_FRAME + 1] for each in records if each.tnf is Tnf.UNKNOWN]
 
 
 def nothing_more() -> Sequence[Record]:
@@ -68,7 +54,8 @@ class TnepStack:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, clients: Clients) -> None:
-        """Be a tag from now on, and report to `clients`."""
+        """Be a tag from now on, and report to `clients`. Raises UsageError, LinkError for a front-end of no use."""
+        await self._emulator.open()
         self._clients = clients
         self._task = asyncio.create_task(self._emulate())
 
@@ -99,11 +86,17 @@ class TnepStack:
             self._peer, self._kept_until = None, 0.0
 
     async def _emulate(self) -> None:
+        told = ""
         while True:
-            with suppress(LinkError):
+            try:
+                await self._emulator.open()
+                told = ""
                 await self._emulator.emulate(self._card)
-            self.end()
-            self._report(Progress("device", "no reader", f"{self._emulator.name}: tried again every {AGAIN:g} s"))
+            except OobError as error:
+                self.end()
+                if str(error) != told:  # it is tried again and again
+                    told = str(error)
+                    self._report(Progress("device", "no reader", told))
             await asyncio.sleep(AGAIN)
 
     # --- the file of the emulated card
@@ -145,10 +138,10 @@ class TnepStack:
                 self._clients.on_subscribe(self._peer, True)
             case Event.RECEIVED:
                 for frame in frames_of(records):
-                    self._clients.on_write(self._peer, frame, MAX_FRAME + ATT_HEADER)
+                    self._clients.on_write(self._peer, frame, MAX_FRAME)
             case Event.DESELECTED:
                 self._kept_until = 0.0
-                self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME + ATT_HEADER)
+                self._clients.on_write(self._peer, control(MessageType.CLOSE), MAX_FRAME)
 
     def lock(self) -> bool:
         """Refuse."""

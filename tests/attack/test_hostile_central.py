@@ -137,7 +137,7 @@ async def attack(peripheral: Peripheral, frames: Iterator[bytes], pace: float, s
             await asyncio.sleep(RECONNECT)
             peripheral.on_connect("liar")
             peripheral.on_subscribe("liar", subscribes)
-        peripheral.on_write("liar", frame, MTU)
+        peripheral.on_write("liar", frame, FRAME)
         await asyncio.sleep(pace)
     await asyncio.Event().wait()
 
@@ -148,7 +148,7 @@ async def is_served(peripheral: Peripheral, stack: Stack, message: bytes) -> boo
     peripheral.on_connect("honest")
     peripheral.on_subscribe("honest", True)
     for frame in fragment(MessageType.HANDSHAKE, identify(message)[0], message, FRAME):
-        peripheral.on_write("honest", frame, MTU)
+        peripheral.on_write("honest", frame, FRAME)
     await asyncio.sleep(0.2)
     served = any(is_start(frame, MessageType.HANDSHAKE) and len(frame) > 100 for frame in stack.told)
     peripheral.on_disconnect("honest")

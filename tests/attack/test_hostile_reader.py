@@ -19,7 +19,7 @@ from oob.framing.type4_card import NDEF_FILE
 from oob.pairing import Model
 from oob.sim.field import Field, FieldModel, FieldTag
 from oob.sim.virtual_time import run
-from oob.transport.tnep_stack import SERVICE
+from oob.transport.nfc_profile import SERVICE
 from tests.e2e.tapping import Tapping, tapping
 
 MEMORY = 1 << 20

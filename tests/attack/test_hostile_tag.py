@@ -19,7 +19,7 @@ from oob.sim.field import Field, FieldModel, FieldTag
 from oob.sim.virtual_time import run
 from oob.transport.carrier import beside
 from oob.transport.nfc import Card
-from oob.transport.tnep_stack import SERVICE
+from oob.transport.nfc_profile import SERVICE
 from tests.e2e.tapping import tapping
 
 BOUND = 20.0

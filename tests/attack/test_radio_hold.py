@@ -57,7 +57,7 @@ class Holder:
         self._peripheral.on_connect(self._name)
 
     def _write(self, frame: bytes) -> None:
-        self._peripheral.on_write(self._name, frame, 23)
+        self._peripheral.on_write(self._name, frame, 20)
 
 
 @pytest.mark.parametrize("away", [0.0, 29.9])
@@ -74,7 +74,7 @@ def test_one_client_keeps_others_out_for_two_minutes_at_most(tmp_path: Path, awa
         peripheral.on_connect("honest")
         peripheral.on_subscribe("honest", True)
         for frame in fragment(HANDSHAKE, identify(message)[0], message, 20):
-            peripheral.on_write("honest", frame, 23)
+            peripheral.on_write("honest", frame, 20)
         await asyncio.sleep(1)
         busy = control(MessageType.BUSY, identify(fragment(HANDSHAKE, identify(message)[0], message, 20)[0]))
         assert busy not in said(stack, "honest")
@@ -102,21 +102,21 @@ def test_who_takes_a_lost_conversation_away_gains_no_more_than_any_stranger(tmp_
             peripheral.on_connect(peer)
             peripheral.on_subscribe(peer, True)
         for frame in fragment(HANDSHAKE, id[0], message, 20):
-            peripheral.on_write("honest", frame, 23)
+            peripheral.on_write("honest", frame, 20)
         await asyncio.sleep(1)
         peripheral.on_disconnect("honest")
-        peripheral.on_write("thief", resume(id), 23)
+        peripheral.on_write("thief", resume(id), 20)
         await asyncio.sleep(1)
         for frame in fragment(HANDSHAKE, id[0] + 2 & 0xFF, bytes(100), 20):
-            peripheral.on_write("thief", frame, 23)
+            peripheral.on_write("thief", frame, 20)
         peripheral.on_connect("honest again")
         peripheral.on_subscribe("honest again", True)
-        peripheral.on_write("honest again", resume(id), 23)
+        peripheral.on_write("honest again", resume(id), 20)
         await asyncio.sleep(1)
         assert said(stack, "honest again") == [control(MessageType.BUSY, identify(resume(id)))]
         peripheral.on_disconnect("thief")
         await asyncio.sleep(40)
-        peripheral.on_write("honest again", resume(id), 23)
+        peripheral.on_write("honest again", resume(id), 20)
         await asyncio.sleep(1)
         assert said(stack, "honest again")[1:] == [resume(id, False)]
         assert steps.count("guess counted") == 1

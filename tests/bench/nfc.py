@@ -21,6 +21,7 @@ from typing import Any, Final
 from oob.framing.gatt import MessageType
 from oob.framing.ndef import Record, Tnf
 from oob.pairing import Bootstrap, Model
+from oob.pairing.tag_content import BOOTSTRAP_TYPE
 from oob.sim.field import Field, FieldModel
 from oob.sim.virtual_time import run
 from oob.transport.carrier import beside
@@ -51,7 +52,7 @@ def greeting() -> list[Record]:
     """Return what a tap shows beside the service."""
     bootstrap = Bootstrap(1, (Model.SECRET,), bytes(32), SECRET, SECRET, True, "Lamp")
     url = Record(Tnf.WELL_KNOWN, b"U", b"\x04maker.example/d/1")
-    return [url, Record(Tnf.EXTERNAL, b"oob.invalid:b", bootstrap.encode())]
+    return [url, Record(Tnf.EXTERNAL, BOOTSTRAP_TYPE, bootstrap.encode())]
 
 
 async def pair(latency: float, thinking: float = 0.0) -> list[Mark]:

@@ -80,6 +80,22 @@ def test_a_device_is_reached_in_one_way(
     assert "leave out --socket" in outcome.error["remedy"]
 
 
+@pytest.mark.parametrize("command", [("pair", "--issuer", "https://i/"), ("owner", "list")])
+@pytest.mark.parametrize("other", [("--address", "C0:00:00:00:00:01"), ("--adapter", "hci1"), ("--socket", "s")])
+def test_a_tap_tells_how_the_device_is_reached(
+    shell: Shell, root: Path, tmp_path: Path, command: tuple[str, ...], other: tuple[str, str]
+) -> None:
+    outcome = shell(*command, "--root", root, "--nfc", *other, "--json", "--state", tmp_path / "c")
+    assert (outcome.code, outcome.error["step"]) == (2, "connect")
+    assert "Leave out" in outcome.error["remedy"]
+
+
+@pytest.mark.parametrize("command", [("pair", "--issuer", "https://i/"), ("owner", "list")])
+def test_a_reader_is_for_taps(shell: Shell, root: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    outcome = shell(*command, "--root", root, "--reader", "usb", "--json", "--state", tmp_path / "c")
+    assert (outcome.code, outcome.error["remedy"]) == (2, "Say --nfc, too")
+
+
 def test_pair_by_a_picture(shell: Shell, root: Path, tmp_path: Path) -> None:
     """It is read, and only then is the device looked for."""
     (tmp_path / "label.png").write_bytes(png(modules(Label(SECRET))))
@@ -142,3 +158,10 @@ def test_pair_with_a_device_of_a_batch(shell: Shell, tmp_path: Path) -> None:
             assert pairing.wait() == 0, pairing.output
             result = json.loads(pairing.output.splitlines()[-1])
         assert (result["name"], result["model"], result["reachable"]) == ("Lab printer", "secret", True)
+
+
+@pytest.mark.parametrize("words", [(), ("--qr", "code.png")])
+def test_a_reader_is_for_a_tap(shell: Shell, root: Path, words: tuple[str, ...]) -> None:
+    arguments = ("pair", "--issuer", "https://127.0.0.1:9/directory", "--root", root, "--json")
+    outcome = shell(*arguments, *words, "--reader", "usb")
+    assert (outcome.code, outcome.error["cause"]) == (2, "a reader is for NFC")

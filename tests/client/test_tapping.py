@@ -30,9 +30,7 @@ async def test_a_sticker_tells_what_to_pair_by_and_nothing_goes_through_it() -> 
         beside(field.emulate(Type4Card(StoredNdef(CONTENT.encode())))),
         await tap(field, timeout=5, report=told.append) as tapped,
     ):
-        assert (tapped.content, tapped.bootstrap, tapped.is_device) == (CONTENT, BOOTSTRAP, False)
-        with pytest.raises(UsageError, match="only tells how to pair"):
-            await tapped.link()
+        assert (tapped.content, tapped.bootstrap, tapped.link) == (CONTENT, BOOTSTRAP, None)
     assert told[-1] == Progress("client", "tapped", "Lamp")
     assert "00" * 16 not in repr(tapped)
 
@@ -43,11 +41,25 @@ async def test_the_handshake_goes_through_the_tag_of_a_device() -> None:
     await listener.start()
     await asyncio.sleep(0)
     async with await tap(field, timeout=5) as tapped:
-        assert (tapped.bootstrap, tapped.is_device) == (BOOTSTRAP, True)
-        link = await tapped.link()
+        assert tapped.bootstrap == BOOTSTRAP
+        link = tapped.link
+        assert link is not None
         await link.send(MessageType.HANDSHAKE, b"message_1")
         assert await (await listener.accept()).receive(5) == (MessageType.HANDSHAKE, b"message_1")
         await link.close()
+    await listener.close()
+
+
+@pytest.mark.parametrize("commands", range(7))
+async def test_a_tag_that_leaves_too_early_is_tapped_again(commands: int) -> None:
+    field, told = Field(), list[Progress]()
+    listener = nfc_listener(field, CONTENT.records)
+    await listener.start()
+    await asyncio.sleep(0)
+    field.torn_after = commands
+    async with await tap(field, timeout=5, report=told.append) as tapped:
+        assert tapped.link is not None
+    assert [each.step for each in told].count("tap again") == 1
     await listener.close()
 
 

@@ -1,6 +1,7 @@
 """`oob` as a program: started, listened to, signalled and awaited."""
 
 import os
+import pty
 import queue
 import signal
 import subprocess
@@ -71,10 +72,17 @@ def program(
     options: tuple[str, ...] = (),
     stdin: int = subprocess.PIPE,
     process_group: int | None = None,
+    before: str = "",
 ) -> Iterator[Program]:
-    """Run `oob` with these arguments, with `temporary` for its temporary files and its home."""
+    """Run `oob` with these arguments, with `temporary` for its temporary files and its home.
+
+    Python runs the code `before` first, which can take something away from it.
+    """
+    if before:
+        (temporary / "sitecustomize.py").write_text(before)
     command = [sys.executable, *options, "-m", "oob.cli", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), "HOME": str(temporary)}
+    environment = {**os.environ, "TMPDIR": str(temporary), "HOME": str(temporary)}
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, (temporary, ROOT) if before else (ROOT,)))
     environment.pop("XDG_STATE_HOME", None)
     pipe = subprocess.PIPE
     with subprocess.Popen(  # noqa: S603
@@ -93,3 +101,47 @@ def program(
             yield running
         finally:
             process.kill()
+
+
+def check_stopped(running: Program, number: signal.Signals = signal.SIGINT) -> None:
+    """Stop a program; it must say so in one last line."""
+    code, line = (130, "Stopped.") if number is signal.SIGINT else (143, "Terminated.")
+    assert running.stop(number) == code
+    output = running.output
+    assert output.splitlines()[-1] == line
+    assert output.count(line) == 1
+    assert "Traceback" not in output
+    assert "Exception" not in output
+
+
+@contextmanager
+def at_terminal(*arguments: object, directory: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """Run `oob` at a real terminal, where Ctrl-C is a key; yield the terminal's other end and the process."""
+    keyboard, terminal = pty.openpty()
+    try:
+        with subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "oob.cli", *map(str, arguments)],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+            # Who opens a terminal as the leader of a session is under its control from then on.
+            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+        ) as process:
+            os.close(terminal)
+            try:
+                yield keyboard, process
+            finally:
+                process.kill()
+    finally:
+        os.close(keyboard)
+
+
+def read_until(command: int, text: bytes) -> bytes:
+    """Return what a terminal shows, up to and with `text`."""
+    read = b""
+    while text not in read:
+        read += os.read(command, 1)
+    return read

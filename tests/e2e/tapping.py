@@ -19,10 +19,11 @@ from oob.cose import CoseKey
 from oob.crypto import Algorithm, Hash, SigningKey
 from oob.device import Device
 from oob.errors import LinkLost, OobError
-from oob.framing.ndef import Record, Tnf
+from oob.framing.ndef import Record, encode
 from oob.issuance import Certificate, IssuerSession
 from oob.issuance.client import Bound
-from oob.pairing import Bootstrap, Model
+from oob.pairing import Model
+from oob.pairing.tag_content import TagContent
 from oob.progress import Progress
 from oob.sim.field import Field, FieldModel
 from oob.storage import private_directory
@@ -35,8 +36,7 @@ from tests.exchange import CONTEXT
 from tests.pair import Random, certificate
 
 NAME = "lamp.home.example"
-URL = Record(Tnf.WELL_KNOWN, b"U", b"\x04maker.example/d/1")
-BOOTSTRAP = b"oob.invalid:b"
+URL = "https://maker.example/d/1"
 NOW = 1_700_000_000
 
 
@@ -113,11 +113,7 @@ class Tapping:
 
     def greeting(self) -> list[Record]:
         """What a tap shows: in the model `secret` the bootstrap data, made for that tap."""
-        if self.device.offer.model is not Model.SECRET:
-            return [URL]
-        carried = self.device.offer.out_of_band()
-        assert isinstance(carried, Bootstrap)
-        return [URL, Record(Tnf.EXTERNAL, BOOTSTRAP, carried.encode())]
+        return self.device.tapped(URL)
 
     async def link(self, reader: Reader | None = None, patience: float = 40.0) -> tuple[tuple[Record, ...], Link]:
         """Tap until the service is selected, up to 4 times, as a person does; return what was read, and the link."""
@@ -134,8 +130,8 @@ class Tapping:
         """Tap and pair, by what the tap shows or by the passcode."""
         records, link = await self.link(reader)
         try:
-            shown = [Bootstrap.decode(each.payload) for each in records if each.type == BOOTSTRAP]
-            return await self.client.pair(link, shown[0] if shown else self.device.offer.out_of_band())
+            shown = TagContent.decode(encode(records)).bootstrap
+            return await self.client.pair(link, shown or self.device.offer.out_of_band())
         finally:
             await link.close()
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ import oob
 from oob.sim.bluez import simulated_bluez
 from oob.sim.radio import VirtualRadio
 from tests.e2e.family import PATIENCE, ROOT
+from tests.e2e.house import check_paired, house, told
 from tests.e2e.program import program
 from tests.e2e.stage import issuing
 from tests.transport.udp_field import free_path
@@ -45,6 +47,14 @@ def changed(code: str, *changes: tuple[str, str]) -> str:
         assert old in code
         code = code.replace(old, new)
     return code
+
+
+def commands(page: str, section: str) -> list[list[str]]:
+    """Return what is typed after each prompt in a section of a page, as words, `oob` not among them."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.search(rf"^## [^\n]*{section}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return [shlex.split(line)[1:] for line in re.findall(r"^\$ (oob .*)", found[1], re.MULTILINE)]
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / "examples").glob("*.py")))
@@ -89,8 +99,7 @@ async def test_the_device_on_two_carriers_is_tapped(tmp_path: Path, monkeypatch:
         try:
             async with await oob.tap(path, timeout=PATIENCE) as tap:
                 assert (tap.content.url, tap.bootstrap.dynamic) == ("https://maker.example/d/7", True)
-                link = await tap.link()
-                await link.close()
+                assert tap.link is not None
         finally:
             device.kill()
             await device.wait()
@@ -119,3 +128,24 @@ async def test_the_app_pairs_over_bluetooth(tmp_path: Path) -> None:
             assert device.stop() == 130
     assert app.returncode == 0
     assert b"Demo device passcode https://printer.home.example" in told
+
+
+@pytest.mark.parametrize("section", ["Tap it", "Without a reader: simulated"])
+def test_the_taps_that_are_described(tmp_path: Path, section: str) -> None:
+    """With all their words but two: the port of the radio, and where the issuer is."""
+    page = "docs/getting-started.md" if section == "Tap it" else "hardware/card-emulation.md"
+    run, pair = (each for each in commands(page, section) if each[0] != "demo")
+    words = {"udp:127.0.0.1:54321": free_path(), "root.pem": str(tmp_path / "issuer" / "root.pem")}
+    with house(tmp_path) as home:
+        words["https://127.0.0.1:8443/directory"] = home.url
+        with program(*(words.get(word, word) for word in run), temporary=tmp_path) as device:
+            shown = device.until("Tap it" if "--fresh" in run else "Passcode: ")
+            code = shown.partition(": ")[2]
+            outcome = told(*(words.get(word, word) for word in pair), temporary=tmp_path, stdin=code)
+            check_paired(outcome, "secret" if "--fresh" in run else "passcode")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_taps_in_one_process(tmp_path: Path, number: int) -> None:
+    demo = [each for each in commands("docs/getting-started.md", "Tap it") if each[0] == "demo"][number]
+    assert told(*demo, temporary=tmp_path).code == 0

@@ -1,12 +1,10 @@
 """Ctrl-C and SIGTERM at any moment: one line, exit 130 or 143, nothing left behind, and the next try works."""
 
 import os
-import pty
 import signal
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,18 +13,8 @@ import pytest
 
 from oob.cli import main
 from oob.issuance import Authority
-from tests.e2e.family import PATIENCE, ROOT, free_port
-from tests.e2e.program import Program, program
-
-
-def check_stopped(running: Program, number: signal.Signals = signal.SIGINT) -> None:
-    code, line = (130, "Stopped.") if number is signal.SIGINT else (143, "Terminated.")
-    assert running.stop(number) == code
-    output = running.output
-    assert output.splitlines()[-1] == line
-    assert output.count(line) == 1
-    assert "Traceback" not in output
-    assert "Exception" not in output
+from tests.e2e.family import PATIENCE, free_port
+from tests.e2e.program import at_terminal, check_stopped, program, read_until
 
 
 @pytest.mark.parametrize("step", ["serving", "connected", "message_3", "bound", "certificate"])
@@ -120,70 +108,38 @@ def test_issuer_serve_with_a_client_that_stays(tmp_path: Path, root: Path, numbe
             check_stopped(running, number)
 
 
-@contextmanager
-def at_terminal(*arguments: object, directory: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    """Run `oob` at a real terminal, where Ctrl-C is a key; yield the terminal's other end and the process."""
-    keyboard, terminal = pty.openpty()
-    try:
-        with subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "oob.cli", *map(str, arguments)],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,
-            # Who opens a terminal as the leader of a session is under its control from then on.
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
-        ) as process:
-            os.close(terminal)
-            try:
-                yield keyboard, process
-            finally:
-                process.kill()
-    finally:
-        os.close(keyboard)
-
-
 def check_ctrl_c(keyboard: int, process: "subprocess.Popen[bytes]") -> None:
     os.write(keyboard, b"\x03")
-    _read_until(keyboard, b"Stopped.")
+    read_until(keyboard, b"Stopped.")
     assert process.wait(PATIENCE) == 130
 
 
 def test_pair_at_the_question(tmp_path: Path, root: Path) -> None:
     arguments = ("pair", "--issuer", "https://127.0.0.1:1/directory", "--root", root)
     with at_terminal(*arguments, directory=tmp_path) as (keyboard, process):
-        _read_until(keyboard, b"Passcode on the device")
+        read_until(keyboard, b"Passcode on the device")
         check_ctrl_c(keyboard, process)
 
 
 def test_a_question_that_is_asked_while_the_loop_runs(tmp_path: Path) -> None:
     with at_terminal("label", directory=tmp_path) as (keyboard, process):
-        _read_until(keyboard, b"Text of the QR code")
+        read_until(keyboard, b"Text of the QR code")
         check_ctrl_c(keyboard, process)
     with at_terminal("label", directory=tmp_path) as (keyboard, process):
-        _read_until(keyboard, b"Text of the QR code")
+        read_until(keyboard, b"Text of the QR code")
         process.terminate()
-        _read_until(keyboard, b"Terminated.")
+        read_until(keyboard, b"Terminated.")
         assert process.wait(PATIENCE) == 143
 
 
 def test_a_button_press_and_ctrl_c(tmp_path: Path) -> None:
     with at_terminal("device", "run", "--socket", "s", "--state", "d", directory=tmp_path) as (keyboard, process):
-        shown = _read_until(keyboard, b"Ctrl-C stops")
+        shown = read_until(keyboard, b"Ctrl-C stops")
         os.write(keyboard, b"\n")
-        shown += _read_until(keyboard, b"Passcode: ") + _read_until(keyboard, b"\n")
+        shown += read_until(keyboard, b"Passcode: ") + read_until(keyboard, b"\n")
         codes = [line.split(b": ")[1].strip() for line in shown.splitlines() if line.startswith(b"Passcode: ")]
         assert len(set(codes)) == 2
         check_ctrl_c(keyboard, process)
-
-
-def _read_until(command: int, text: bytes) -> bytes:
-    read = b""
-    while text not in read:
-        read += os.read(command, 1)
-    return read
 
 
 def test_the_next_try_works(capsys: pytest.CaptureFixture[str]) -> None:

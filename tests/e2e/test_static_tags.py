@@ -14,35 +14,25 @@ from oob.pairing import Bootstrap, Model
 from oob.pairing.tag_content import TagContent
 from oob.sim.tags import SimulatedChip, SimulatedFelica, SimulatedNtag
 from tests.framing import driving
-from tests.transport.udp_field import Answer, free_path, tag_at, type_a, type_f
+from tests.transport.udp_field import Answer, as_type_3, free_path, tag_at, type_a, type_f
 
 URL = "https://example.com/d/7Q4M2K9X"
 BOOTSTRAP = Bootstrap(1, (Model.SECRET,), bytes(range(32)), secret=bytes(range(100, 116)), tag_key=bytes(16))
-IDM = bytes.fromhex("02FE112233445566")
-
-
-def in_the_field(process: Callable[[bytes], bytes]) -> Answer:
-    """Make a chip silent where it is gone."""
-
-    def answer(frame: bytes) -> bytes | None:
-        try:
-            return process(frame)
-        except LinkLost:
-            return None
-
-    return answer
 
 
 def type_2(chip: SimulatedChip) -> tuple[LocalTarget, Answer]:
-    return type_a(0x00), in_the_field(chip.process)
+    def answer(frame: bytes) -> bytes | None:
+        try:
+            return chip.process(frame)
+        except LinkLost:
+            return None  # out of the field it is silent
+
+    return type_a(0x00), answer
 
 
 def type_3(chip: SimulatedChip) -> tuple[LocalTarget, Answer]:
-    def process(frame: bytes) -> bytes:
-        said = bytes((frame[1] + 1,)) + IDM + chip.process(frame[1:2] + frame[10:])
-        return bytes((len(said) + 1,)) + said
-
-    return type_f(), in_the_field(process)
+    assert isinstance(chip, SimulatedFelica)
+    return type_f(), as_type_3(chip)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, object]:

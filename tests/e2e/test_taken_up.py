@@ -125,11 +125,11 @@ class Phone:
     async def send(self, frame: bytes, last: bool) -> None:
         if self.inbox.error is not None:
             raise self.inbox.error
-        peer, mtu, ether = self._peer, self.max_frame + 3, self._ether
+        peer, longest, ether = self._peer, self.max_frame, self._ether
 
         def arrive() -> None:
             if peer in ether.phones:
-                ether.clients.on_write(peer, frame, mtu)
+                ether.clients.on_write(peer, frame, longest)
 
         ether.carry(arrive, certain=last)
         ether.cut(self)

@@ -7,7 +7,7 @@ import asyncio
 import gc
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from oob.errors import LinkError, LinkLost, OobError
 from oob.framing.gatt import MessageType, resume
 from oob.framing.ndef import Record, Tnf
 from oob.pairing import Model
+from oob.pairing.tag_content import BOOTSTRAP_TYPE
 from oob.progress import Progress
 from oob.sim.field import Field, FieldModel
 from oob.sim.virtual_time import run
@@ -28,7 +29,7 @@ from oob.transport.nfc import Reader, Tag
 from oob.transport.tnep_poller import connect, tap
 from oob.transport.tnep_stack import KEPT, nfc_listener
 from tests.e2e.stage import stage
-from tests.e2e.tapping import BOOTSTRAP, URL, Tapping, tapping
+from tests.e2e.tapping import Tapping, tapping
 from tests.exchange import ephemeral, identity
 
 AWAY = 0.7
@@ -37,22 +38,30 @@ MODELS = [Model.PASSCODE, Model.SECRET]
 
 Scene = Callable[[Tapping], Awaitable[object]]
 
+_faults: list[dict[str, object]] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_faults() -> Iterator[None]:
+    """What a task raised and nobody heeded shows when it is collected: once for each test, since that takes long."""
+    _faults.clear()
+    yield
+    gc.collect()
+    assert _faults == []
+
 
 def play(scene: Scene, *, model: Model = Model.PASSCODE, within: float = 120, **options: object) -> None:
     """Play a scene with device and client; it takes no more than so many virtual seconds, and leaves no task."""
-    faults: list[dict[str, object]] = []
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: faults.append(context))
+        loop.set_exception_handler(lambda _, context: _faults.append(context))
         with tempfile.TemporaryDirectory() as directory:
             async with asyncio.timeout(within), tapping(Path(directory), model=model, **options) as both:  # type: ignore[arg-type]
                 await scene(both)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        gc.collect()
 
     run(main())
-    assert faults == []
 
 
 def tear(both: Tapping, after: int, loses_response: bool, away: float = AWAY) -> None:
@@ -64,11 +73,9 @@ def tear(both: Tapping, after: int, loses_response: bool, away: float = AWAY) ->
         part(tap)
         if both.field.torn_after is None and tap is None:
             both.field.part = part  # type: ignore[method-assign]
-            both.field._is_near = False
-            loop = asyncio.get_running_loop()
-            loop.call_later(away, lambda: nearing.append(asyncio.ensure_future(both.field.near())))
+            both.field.near(False)
+            asyncio.get_running_loop().call_later(away, both.field.near)
 
-    nearing: list[asyncio.Future[None]] = []
     both.field.part = parted  # type: ignore[method-assign]
 
 
@@ -153,9 +160,9 @@ def test_parted_at_any_time_also_while_nothing_is_under_way(model: Model) -> Non
         async def scene(both: Tapping, step: int = step) -> None:
             async def part() -> None:
                 await asyncio.sleep(step * 0.018)
-                await both.field.near(False)
+                both.field.near(False)
                 await asyncio.sleep((0.0, 0.5, 25.0)[step % 3])
-                await both.field.near()
+                both.field.near()
 
             async with beside(part()):
                 await pair(both)
@@ -178,7 +185,6 @@ def test_two_people_may_take_the_tag_away_to_compare_numbers() -> None:
 
         both.on_step = leave
         both.device.offer.press()
-        await asyncio.sleep(2)  # until it is visible
         _, link = await both.link()
         pairing = await both.client.pair(link, Comparison(look))
         await link.close()
@@ -378,7 +384,7 @@ def test_a_device_that_offers_a_secret_for_each_tap_is_paired_by_the_first_one()
 
 
 def shown(records: tuple[Record, ...]) -> bytes:
-    return next(each.payload for each in records if each.type == BOOTSTRAP)
+    return next(each.payload for each in records if each.type == BOOTSTRAP_TYPE)
 
 
 def test_a_secret_is_made_for_each_tap_and_kept_while_its_tap_may_come_again() -> None:
@@ -424,14 +430,11 @@ def test_a_secret_is_made_for_each_tap_and_kept_while_its_tap_may_come_again() -
 async def test_with_a_genuine_issuer_in_real_time(tmp_path: Path) -> None:
     """The certificate comes over TLS and ACME; meanwhile the tag is asked again and again, and torn off once."""
     field = Field()
-    listener = nfc_listener(field, lambda: [URL])
+    listener = nfc_listener(field)
     await listener.start()
 
     async def reach() -> Link:
-        while (tapped := await tap(field, 5)).service is None:  # it is not visible yet
-            await tapped.close()
-            await asyncio.sleep(0)
-        return await connect(tapped)
+        return await connect(await tap(field, 5))
 
     async with stage(tmp_path, listener=listener, connect=reach) as on:
 

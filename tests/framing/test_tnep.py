@@ -167,6 +167,17 @@ def test_what_is_no_message_is_answered_by_a_protocol_error() -> None:
     assert run(tag, exchange(SERVICE, [HELLO])) == ()
 
 
+def test_after_a_refusal_the_service_is_to_be_selected_anew() -> None:
+    tag = begun()
+    run(tag, select(SERVICE))
+    tag.refuse()
+    for _ in range(2):
+        assert decode(tag.content())[0].payload == b"\x01"
+        assert tag.receive(encode([HELLO])) == (Event.NOTHING, ())
+    run(tag, select(SERVICE))
+    assert tag.receive(encode([HELLO])) == (Event.RECEIVED, (HELLO,))
+
+
 def test_the_beginning_of_a_writing_leaves_the_answer_as_it_is() -> None:
     tag = begun()
     run(tag, select(SERVICE))

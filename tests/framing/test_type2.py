@@ -1,6 +1,7 @@
 """Type 2 tags: what is written is read, wherever it must be and whenever the tag goes; no response does any harm."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -313,12 +314,9 @@ def test_a_tag_that_only_says_that_it_is_locked() -> None:
         drive(memory.lock(), lambda command: b"\x0a" if command[0] == 0xA2 else chip.process(command))
 
 
-@pytest.mark.parametrize(("name", "rounds"), [("NTAG213", 25_000), ("NTAG215", 5_000)])
+@pytest.mark.parametrize(("name", "rounds"), [("NTAG213", 10_000), ("NTAG215", 2_000)])
 def test_tags_that_lie(name: str, rounds: int) -> None:
-    def used() -> SimulatedNtag:
-        chip = SimulatedNtag(name)
-        write(chip, b"a message of theirs" * 4)
-        return chip
-
-    refused = fuzz(used, rounds, seed=1)
+    used = SimulatedNtag(name)
+    write(used, b"a message of theirs" * 4)
+    refused = fuzz(lambda: deepcopy(used), rounds, seed=1)
     assert rounds * 0.5 < refused < rounds * 0.95

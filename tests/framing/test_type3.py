@@ -1,6 +1,7 @@
 """Type 3 tags: what is written is read, whenever the tag goes; no response does any harm."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 from hypothesis import given, settings
@@ -212,9 +213,6 @@ def test_a_tag_that_only_says_that_it_is_locked() -> None:
 
 
 def test_tags_that_lie() -> None:
-    def used() -> SimulatedFelica:
-        chip = SimulatedFelica()
-        write(chip, b"a message of theirs" * 4)
-        return chip
-
-    assert 8_000 < fuzz(used, 20_000, seed=1) < 19_000
+    used = SimulatedFelica()
+    write(used, b"a message of theirs" * 4)
+    assert 4_000 < fuzz(lambda: deepcopy(used), 10_000, seed=1) < 9_500

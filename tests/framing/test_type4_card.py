@@ -99,6 +99,17 @@ def test_what_one_reader_wrote_is_nothing_for_the_next() -> None:
     assert card.process(READ) == b"\x00\x06" + bytes(6) + OK
 
 
+def test_a_message_is_taken_once() -> None:
+    file = StoredNdef()
+    card = Type4Card(file)
+    card.activate()
+    for command in (SELECT_APPLICATION, SELECT_NDEF, b"\x00\xd6\x00\x00\x06\x00\x04once"):
+        card.process(command)
+    assert file.message == b"once"
+    card.process(b"\x00\xd6\x00\x00\x02\x00\x04")  # its length once more
+    assert file.message == bytes(4)
+
+
 def test_it_answers_whatever_comes() -> None:
     random = Random(5)
     card = card_with(b"kept", SELECT_NDEF)

@@ -21,10 +21,11 @@ from oob.framing.type4_card import StoredNdef, Type4Card
 from oob.handshake.messages import Error, Message1
 from oob.pairing import EAD_LABEL, Bootstrap, Model
 from oob.pairing.tag_content import TagContent
+from oob.transport.nfc_profile import SERVICE
 from tests.exchange import CONTEXT, MODELS, SECRET, fork
 from tests.fuzz.stage import Stage, identity, stage
 from tests.fuzz.targets import channels
-from tests.fuzz.tnep import SERVICE, joined
+from tests.fuzz.tnep import joined
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from oob.framing.ndef import MAX_NDEF, Record, Tnf, decode
 from oob.framing.tnep import MAX_QUEUED, NOTHING_NEW, Event, Read, Service, TnepTag, exchange, find_service
 from oob.framing.type4 import OK, open_type4
 from oob.framing.type4_card import StoredNdef, Type4Card
+from oob.transport.nfc_profile import SERVICE
 
-SERVICE: Final = Service("urn:nfc:xsn:oob.invalid:pair", wait_int=8, extensions=7)
 GREETING: Final = (Record(Tnf.WELL_KNOWN, b"U", b"\x04maker.example/d/1"), SERVICE.to_record())
 MAX_COMMANDS: Final = 10_000
 """Of a reader, whatever the tag says: it reads and writes two messages, and no more often than the tag sends a byte."""

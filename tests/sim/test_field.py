@@ -81,11 +81,11 @@ def test_a_tap_waits_until_the_tag_is_there_and_near() -> None:
         await asyncio.sleep(1)
         async with shown(field):
             await (await waiting).close()
-            await field.near(False)
+            field.near(False)
             waiting = asyncio.create_task(field.tap(5))
             await asyncio.sleep(1)
             assert not waiting.done()
-            await field.near()
+            field.near()
             assert await (await waiting).transceive(SELECT) == OK
 
     run(main())
@@ -151,7 +151,7 @@ def test_a_response_under_way_as_the_two_part_is_lost() -> None:
             tag = await field.tap(1)
             waiting = asyncio.create_task(tag.transceive(SELECT))
             await asyncio.sleep(0.05)
-            await field.near(False)
+            field.near(False)
             with pytest.raises(LinkLost):
                 await waiting
 

@@ -101,7 +101,7 @@ def in_bed(test: Callable[[Bed], Awaitable[None]]) -> Callable[[], None]:
 
 def run_in_bed(module: str, name: str) -> None:
     """Run the test `name` of a module in a bed. Fails with all that it said if it did not pass."""
-    done = _apart(sys.executable, "-m", "tests.transport.pcsc_bed", module, name)
+    done = apart(sys.executable, "-m", "tests.transport.pcsc_bed", module, name)
     if done.returncode != 0:
         pytest.fail(f"in the bed:\n{done.stdout}{done.stderr}", pytrace=False)
 
@@ -111,11 +111,11 @@ def what_is_missing() -> str:
     """Say what keeps this machine from having a bed, "" for nothing."""
     if not (sys.platform == "linux" and _pcscd() and _driver() and find_spec("smartcard")):
         return NEEDED
-    tried = _apart("true")
+    tried = apart("true")
     return f"needs namespaces of its own: {tried.stderr.strip()}" if tried.returncode else ""
 
 
-def _apart(*command: str) -> "subprocess.CompletedProcess[str]":
+def apart(*command: str) -> "subprocess.CompletedProcess[str]":
     """Run a command in namespaces of its own, where nothing of the machine's own is in reach."""
     user = () if os.geteuid() == 0 else ("--map-root-user",)
     spaces = ("unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child")

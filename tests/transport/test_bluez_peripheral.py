@@ -51,8 +51,8 @@ class Notes(Peripheral):
     def on_subscribe(self, peer: object, enabled: bool) -> None:
         self.note("subscribe", peer, enabled)
 
-    def on_write(self, peer: object, value: bytes, mtu: int) -> None:
-        self.note("write", peer, value, mtu)
+    def on_write(self, peer: object, value: bytes, longest: int) -> None:
+        self.note("write", peer, value, longest)
 
     def on_disconnect(self, peer: object) -> None:
         self.note("disconnect", peer)
@@ -208,7 +208,7 @@ async def test_a_client_is_known_by_its_first_write(notes: Notes, bluez: StandIn
     assert notes.events == [
         ("connect", PHONE),
         ("subscribe", PHONE, False),
-        ("write", PHONE, HELLO, 185),
+        ("write", PHONE, HELLO, 182),
         ("disconnect", PHONE),
     ]
 
@@ -251,7 +251,7 @@ async def test_the_mtu_is_that_of_the_client(
     notes: Notes, bluez: StandIn, options: dict[str, Variant], length: int, mtu: int
 ) -> None:
     assert await bluez.write(PHONE, bytes(length), **options) == ""
-    assert notes.events[-1] == ("write", PHONE, bytes(length), mtu)
+    assert notes.events[-1] == ("write", PHONE, bytes(length), mtu - 3)
 
 
 async def test_a_write_that_wants_no_reply_gets_none(notes: Notes, bluez: StandIn) -> None:
@@ -259,7 +259,7 @@ async def test_a_write_that_wants_no_reply_gets_none(notes: Notes, bluez: StandI
     bluez.bus.add_message_handler(lambda message: replies.append(message.message_type.name))
     await bluez.write_unanswered(PHONE, HELLO)
     await bluez.settle()
-    assert notes.events[-1] == ("write", PHONE, HELLO, 517)
+    assert notes.events[-1] == ("write", PHONE, HELLO, 514)
     assert replies == ["METHOD_RETURN"]  # of the Ping in `settle`
 
 
@@ -326,10 +326,10 @@ async def test_a_last_word_of_who_is_being_disconnected_does_not_count(notes: No
     leaving = asyncio.create_task(notes.stack.disconnect(PHONE))
     await asyncio.sleep(0)
     await bluez.write(PHONE, b"straggler", mtu=MTU)
-    assert notes.events[-1] == ("write", PHONE, HELLO, 185)
+    assert notes.events[-1] == ("write", PHONE, HELLO, 182)
     await bluez.connected(PHONE, False)
     await bluez.write(PHONE, HELLO, mtu=MTU)  # connected anew
-    met = [("connect", PHONE), ("subscribe", PHONE, False), ("write", PHONE, HELLO, 185)]
+    met = [("connect", PHONE), ("subscribe", PHONE, False), ("write", PHONE, HELLO, 182)]
     assert notes.events == [*met, ("disconnect", PHONE), *met]
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)

@@ -95,5 +95,5 @@ async def test_a_procedure_that_is_left_behind_is_closed(name: str) -> None:
     chip.torn_after = 3
     procedure = endless()
     with pytest.raises(LinkLost):
-        await drive(procedure, tag)
+        await drive(procedure, tag.transceive)
     assert (ended, chip.commands) == ([name], 3)

@@ -133,8 +133,13 @@ async def test_another_program_at_the_same_place() -> None:
     _, host, port = path.split(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((host, int(port)))
-        with pytest.raises(LinkError, match="is in use"):
-            await NfcpyEmulator(path).emulate(Echo())
+        emulator = NfcpyEmulator(path)
+        for use in (emulator.open, lambda: emulator.emulate(Echo())):
+            with pytest.raises(LinkError, match="is in use"):
+                await use()
+    await emulator.open()
+    await emulator.close()
+    assert is_free(path)
 
 
 # --- nfcpy's own reader
@@ -350,5 +355,7 @@ async def test_a_reader_that_breaks_the_protocol_of_the_selection(monkeypatch: p
 
 async def test_a_chip_that_cannot_be_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
     Chip(monkeypatch, nfc.clf.UnsupportedTargetError("no"))
-    with pytest.raises(LinkError, match="cannot be a tag.* PN532, PN533 or RC-S380"):
-        await NfcpyEmulator().emulate(Echo())
+    emulator = NfcpyEmulator()
+    for use in (emulator.open, lambda: emulator.emulate(Echo())):
+        with pytest.raises(LinkError, match="cannot be a tag.* PN532, PN533 or RC-S380"):
+            await use()

@@ -7,7 +7,7 @@ import nfc.clf.udp
 import pytest
 
 from oob.transport.nfcpy_udp import LOOK, like_the_air
-from tests.transport.udp_field import free_path
+from tests.transport.udp_field import free_path, type_a
 
 HERE = "127.0.0.1"
 
@@ -71,3 +71,19 @@ def test_it_looks_for_a_tag_for_a_shorter_time(driver: nfc.clf.udp.Device, monke
         with pytest.raises(nfc.clf.TimeoutError):
             driver._recv_data(timeout, "106A")
     assert waits == [LOOK, 2.5], "a wait that is asked for stays"
+
+
+def test_what_comes_between_two_times_of_listening_is_heard(other: socket.socket) -> None:
+    """Else a reader in step with the tag would be asked for its next frame for ever, and not be heard."""
+    _, host, port = free_path().split(":")
+    frontend = nfc.clf.ContactlessFrontend()
+    frontend.device = nfc.clf.udp.Device(host, int(port))
+    like_the_air(frontend.device)
+    other.settimeout(5.0)
+    assert frontend.listen(type_a(0x20), 0.01) is None
+    other.sendto(b"106A 26", (host, int(port)))
+    assert frontend.listen(type_a(0x20), 0.01) is None
+    assert other.recv(99) == b"106A 4400"
+    frontend.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as next_one:
+        next_one.bind((host, int(port)))

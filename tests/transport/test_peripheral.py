@@ -57,9 +57,9 @@ async def peripheral(stack: Notes) -> Peripheral:
     return peripheral
 
 
-def write(peripheral: Peripheral, peer: str, message: bytes, mtu: int = 23) -> None:
-    for frame in fragment(HANDSHAKE, 0, message, mtu - 3):
-        peripheral.on_write(peer, frame, mtu)
+def write(peripheral: Peripheral, peer: str, message: bytes, longest: int = 20) -> None:
+    for frame in fragment(HANDSHAKE, 0, message, longest):
+        peripheral.on_write(peer, frame, longest)
 
 
 async def settle() -> None:
@@ -86,12 +86,12 @@ async def test_a_reply_waits_for_the_subscription(peripheral: Peripheral, stack:
     assert stack.notified == [("a", fragment(HANDSHAKE, 1, b"reply", 20)[0])]
 
 
-@pytest.mark.parametrize(("mtu", "longest"), [(23, 20), (185, 182), (517, 512)])
-async def test_frames_fit_the_mtu_of_the_client(peripheral: Peripheral, stack: Notes, mtu: int, longest: int) -> None:
+@pytest.mark.parametrize(("room", "longest"), [(20, 20), (182, 182), (514, 512)])
+async def test_frames_fit_the_connection(peripheral: Peripheral, stack: Notes, room: int, longest: int) -> None:
     peripheral.on_connect("a")
     peripheral.on_subscribe("a", True)
-    write(peripheral, "a", b"x", min(mtu, 515))
-    peripheral.on_write("a", b"\x01x", mtu)
+    write(peripheral, "a", b"x", longest)
+    peripheral.on_write("a", b"\x01x", room)
     link = await peripheral.accept()
     await link.send(HANDSHAKE, bytes(1000))
     assert max(len(value) for _, value in stack.notified) == longest
@@ -106,7 +106,7 @@ async def test_only_the_first_writer_is_served(peripheral: Peripheral, stack: No
     peripheral.on_subscribe("b", True)
     await settle()
     refused = fragment(HANDSHAKE, 0, bytes(50), 20)[0]
-    peripheral.on_write("b", b"\x01stray", 23)  # begins nothing
+    peripheral.on_write("b", b"\x01stray", 20)  # begins nothing
     await settle()
     assert stack.notified == [("b", control(MessageType.BUSY, identify(refused)))]
 
@@ -136,14 +136,14 @@ async def test_who_could_not_be_told_once_is_told_the_next_time(
     assert [peer for peer, _ in stack.notified] == ["b"]
 
 
-@pytest.mark.parametrize("value", [b"", bytes(21)], ids=["empty", "longer than the MTU"])
+@pytest.mark.parametrize("value", [b"", bytes(21)], ids=["empty", "too long"])
 async def test_an_impossible_write_costs_the_writer_its_place(
     peripheral: Peripheral, stack: Notes, value: bytes
 ) -> None:
     peripheral.on_connect("bad")
     write(peripheral, "bad", b"hello")
     link = await peripheral.accept()
-    peripheral.on_write("bad", value, 23)
+    peripheral.on_write("bad", value, 20)
     await link.receive(1)
     with pytest.raises(PeerError):
         await link.receive(1)
@@ -159,7 +159,7 @@ async def test_an_impossible_write_costs_the_writer_its_place(
 async def test_garbage_is_noticed_by_the_reader_and_the_next_client_is_served(peripheral: Peripheral) -> None:
     peripheral.on_connect("bad")
     for _ in range(2000):
-        peripheral.on_write("bad", b"\x00garbage", 23)
+        peripheral.on_write("bad", b"\x00garbage", 20)
     link = await peripheral.accept()
     with pytest.raises(PeerError):
         await link.receive(1)
@@ -224,7 +224,7 @@ async def test_closing_ends_everything(peripheral: Peripheral, stack: Notes) -> 
 
 
 async def test_strangers_to_the_stack_are_ignored(peripheral: Peripheral, stack: Notes) -> None:
-    peripheral.on_write("who", b"\x80\x00\x00\x01x", 23)
+    peripheral.on_write("who", b"\x80\x00\x00\x01x", 20)
     peripheral.on_subscribe("who", True)
     peripheral.on_disconnect("who")
     assert stack.notified == stack.disconnected == []
@@ -260,7 +260,7 @@ async def talk(peripheral: Peripheral, message: bytes = b"message 1") -> tuple[F
 def come_back(peripheral: Peripheral, peer: str, id: bytes) -> None:
     peripheral.on_connect(peer)
     peripheral.on_subscribe(peer, True)
-    peripheral.on_write(peer, resume(id), 23)
+    peripheral.on_write(peer, resume(id), 20)
 
 
 async def test_a_client_takes_its_conversation_up_from_another_address(peripheral: Peripheral, stack: Notes) -> None:
@@ -275,7 +275,7 @@ async def test_a_client_takes_its_conversation_up_from_another_address(periphera
     await settle()
     assert said(stack, "b")[1:] == fragment(HANDSHAKE, 1, b"lost", 20)
     for frame in fragment(HANDSHAKE, 2, b"message 3", 20):
-        peripheral.on_write("b", frame, 23)
+        peripheral.on_write("b", frame, 20)
     assert await waiting == (HANDSHAKE, b"message 3")
     await link.close()
     assert stack.disconnected == ["b"]
@@ -305,7 +305,7 @@ async def test_a_connection_lost_as_soon_as_it_was_taken_up_is_waited_for_again(
     await settle()
     come_back(peripheral, "c", id)
     for frame in fragment(HANDSHAKE, identify(b"message 1")[0] + 1, b"message 3", 20):
-        peripheral.on_write("c", frame, 23)
+        peripheral.on_write("c", frame, 20)
     assert await waiting == (HANDSHAKE, b"message 3")
 
 
@@ -334,7 +334,7 @@ async def test_a_repeated_resume_is_answered_again(peripheral: Peripheral, stack
     peripheral.on_disconnect("a")
     come_back(peripheral, "b", id)
     await settle()
-    peripheral.on_write("b", resume(id), 23)
+    peripheral.on_write("b", resume(id), 20)
     await settle()
     assert said(stack, "b") == 2 * [resume(id, True)]
 
@@ -345,7 +345,7 @@ async def test_who_is_away_keeps_nobody_out(peripheral: Peripheral, stack: Notes
     waiting = asyncio.create_task(link.receive(60))
     await settle()
     peripheral.on_connect("b")
-    peripheral.on_write("b", b"\x01stray", 23)  # begins nothing
+    peripheral.on_write("b", b"\x01stray", 20)  # begins nothing
     await settle()
     assert not waiting.done()
     write(peripheral, "b", b"b")
@@ -362,7 +362,7 @@ async def test_who_is_away_keeps_nobody_out(peripheral: Peripheral, stack: Notes
 async def test_a_client_that_says_goodbye_is_not_waited_for(peripheral: Peripheral) -> None:
     link, _ = await talk(peripheral)
     waiting = asyncio.create_task(link.receive(60))
-    peripheral.on_write("a", control(MessageType.CLOSE), 23)
+    peripheral.on_write("a", control(MessageType.CLOSE), 20)
     with pytest.raises(LinkError, match="hung up"):
         await waiting
 
@@ -370,7 +370,7 @@ async def test_a_client_that_says_goodbye_is_not_waited_for(peripheral: Peripher
 async def test_a_goodbye_of_others_changes_nothing(peripheral: Peripheral, stack: Notes) -> None:
     link, _ = await talk(peripheral)
     peripheral.on_connect("b")
-    peripheral.on_write("b", control(MessageType.CLOSE), 23)
+    peripheral.on_write("b", control(MessageType.CLOSE), 20)
     await link.send(HANDSHAKE, b"reply")
     assert said(stack, "a") == fragment(HANDSHAKE, 1, b"reply", 20)
 
@@ -378,7 +378,7 @@ async def test_a_goodbye_of_others_changes_nothing(peripheral: Peripheral, stack
 @pytest.mark.parametrize("request_", [control(MessageType.RESUME, bytes(7)), b"\x83\x00\x00\x09" + bytes(8), b"\x83"])
 async def test_a_malformed_resume_costs_the_connection(peripheral: Peripheral, stack: Notes, request_: bytes) -> None:
     peripheral.on_connect("b")
-    peripheral.on_write("b", request_, 23)
+    peripheral.on_write("b", request_, 20)
     await settle()
     assert stack.disconnected == ["b"]
 
@@ -403,10 +403,10 @@ def test_a_conversation_is_kept_for_30_s(run_virtual: Callable[[Coroutine[Any, A
     run_virtual(main())
 
 
-async def test_a_reply_fits_the_mtu_of_the_connection_on_which_it_leaves(peripheral: Peripheral, stack: Notes) -> None:
+async def test_a_reply_fits_the_connection_on_which_it_leaves(peripheral: Peripheral, stack: Notes) -> None:
     """The phone comes back with a smaller MTU, and the reply that was cut off leaves before it wrote any more."""
     peripheral.on_connect("a")
-    write(peripheral, "a", b"message 1", 247)
+    write(peripheral, "a", b"message 1", 244)
     link = await peripheral.accept()
     await link.receive(1)
     reply = asyncio.create_task(link.send(HANDSHAKE, bytes(range(200))))  # waits for a subscription
@@ -422,7 +422,7 @@ async def test_a_loss_that_nobody_waited_through_is_noticed_all_the_same(periphe
     """The device is at work while its client goes and comes back: what it sends then goes by the new connection."""
     peripheral.on_connect("a")
     peripheral.on_subscribe("a", True)
-    write(peripheral, "a", b"message 1", 247)
+    write(peripheral, "a", b"message 1", 244)
     link = await peripheral.accept()
     await link.receive(1)
     await link.send(HANDSHAKE, bytes(range(200)))
@@ -461,7 +461,7 @@ async def test_an_answer_that_could_not_be_sent_is_not_the_last_one(peripheral: 
     gc.collect()  # the task that failed, if nobody looked at it
     assert unheard == []
     stack.deaf = set()
-    peripheral.on_write("b", resume(id), 23)
+    peripheral.on_write("b", resume(id), 20)
     await settle()
     assert said(stack, "b") == [control(MessageType.BUSY, identify(resume(id)))]
 
@@ -491,16 +491,16 @@ async def test_a_last_word_that_the_loss_cut_off_is_said_when_the_client_is_back
     write(peripheral, "b", b"message 1")
     await settle()
     assert said(stack, "b") == [resume(id, True), *fragment(HANDSHAKE, 1, b"last", 20)]
-    peripheral.on_write("b", control(MessageType.CLOSE), 23)
+    peripheral.on_write("b", control(MessageType.CLOSE), 20)
     await closing
 
 
-async def test_an_mtu_that_is_agreed_on_later_counts_from_the_next_write_on(
+async def test_a_length_that_is_agreed_on_later_counts_from_the_next_write_on(
     peripheral: Peripheral, stack: Notes
 ) -> None:
     link, _ = await talk(peripheral)
     for frame in fragment(HANDSHAKE, 2, bytes(100), 182):
-        peripheral.on_write("a", frame, 185)
+        peripheral.on_write("a", frame, 182)
     await link.receive(1)
     await link.send(HANDSHAKE, bytes(200))
     assert said(stack, "a") == fragment(HANDSHAKE, 3, bytes(200), 182)
@@ -556,7 +556,7 @@ async def test_a_stack_that_does_not_disconnect_does_not_hold_up_the_end(periphe
 
     stack.disconnect = hang  # type: ignore[method-assign]
     peripheral.on_connect("a")
-    peripheral.on_write("a", b"", 23)
+    peripheral.on_write("a", b"", 20)
     await settle()
     async with asyncio.timeout(5):
         await peripheral.close()
@@ -570,14 +570,14 @@ async def test_who_comes_back_in_the_middle_of_its_first_message_waits_for_its_f
     message = bytes(50)
     first, *rest = fragment(HANDSHAKE, 0, message, 20)
     peripheral.on_connect("a")
-    peripheral.on_write("a", first, 23)
+    peripheral.on_write("a", first, 20)
     come_back(peripheral, "b", identify(message))
     await settle()
     assert said(stack, "b") == [control(MessageType.BUSY, identify(resume(identify(message))))]
     peripheral.on_disconnect("a")
-    peripheral.on_write("b", resume(identify(message)), 23)
+    peripheral.on_write("b", resume(identify(message)), 20)
     await settle()
     assert said(stack, "b")[1:] == [resume(identify(message), False)]
     for frame in (first, *rest):
-        peripheral.on_write("b", frame, 23)
+        peripheral.on_write("b", frame, 20)
     assert await (await peripheral.accept()).receive(1) == (HANDSHAKE, message)

@@ -137,7 +137,7 @@ class Watched(Field):
 
     def __init__(self, model: FieldModel | None = None) -> None:
         super().__init__(model)
-        self.open: set[FieldTag] = set()
+        self.held: set[FieldTag] = set()
 
     async def tap(self, timeout: float) -> FieldTag:
         field, tag = self, await super().tap(timeout)
@@ -145,10 +145,10 @@ class Watched(Field):
         class WatchedTag(FieldTag):
             async def close(self) -> None:
                 await super().close()
-                field.open.discard(self)
+                field.held.discard(self)
 
         watched = WatchedTag(self, vars(tag)["_tap"], tag.type)
-        self.open.add(watched)
+        self.held.add(watched)
         return watched
 
 
@@ -197,12 +197,12 @@ def test_cancelled_anywhere_no_tag_is_held_and_no_task_is_left(run_virtual: Run,
             await asyncio.wait({visit})
             if cancellations > 1:
                 await asyncio.sleep(GOODBYE)  # who insists does not wait for the goodbye, which goes on
-            assert field.open == set()
+            assert field.held == set()
             async with await linked(field) as client:  # and the next one is served
                 await client.send(HANDSHAKE, b"q")
                 await client.receive(5)
             await listener.close()
-        assert field.open == set()
+        assert field.held == set()
         return visit.cancelled()
 
     ends = [run_virtual(cancel_after(seconds)) for seconds in MOMENTS]
@@ -220,7 +220,7 @@ def test_closed_anywhere_the_other_task_ends_and_no_tag_is_held(run_virtual: Run
             for link in met:
                 await link.close()
             await asyncio.wait({visit})
-            assert field.open == set()
+            assert field.held == set()
             await listener.close()
         if not met:
             return False  # it was not connected yet
@@ -241,18 +241,18 @@ def test_reconnect_after_close_and_close_while_it_runs(run_virtual: Run) -> None
         field = Watched(FieldModel(0.01))
         listener = await offered(field)
         client = await linked(field)
-        await field.near(False)
+        field.near(False)
         again = asyncio.create_task(carrier_of(client).reconnect())
         await asyncio.sleep(5)
         closing = asyncio.create_task(client.close())
         await asyncio.sleep(0)
-        await field.near()
+        field.near()
         await closing
         with pytest.raises(LinkError, match="closed"):
             await again
         with pytest.raises(LinkError, match="closed"):
             await carrier_of(client).reconnect()
-        assert field.open == set()
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
@@ -264,12 +264,12 @@ def test_a_tag_that_does_not_come_back_is_given_up_in_time_and_may_come_later(ru
         listener = await offered(field)
         async with beside(echo(listener)):
             client = await linked(field)
-            await field.near(False)
+            field.near(False)
             begin = loop.time()
             with pytest.raises(LinkLost):
                 await client.send(HANDSHAKE, b"q")
             assert loop.time() - begin == pytest.approx(RETAP)
-            await field.near()
+            field.near()
             await client.send(HANDSHAKE, b"q")
             assert await client.receive(5) == (HANDSHAKE, b"q")
             await client.close()
@@ -283,7 +283,7 @@ def test_the_window_is_that_of_the_link(run_virtual: Run) -> None:
         loop, field = asyncio.get_running_loop(), Watched()
         listener = await offered(field)
         client = await connect(await tap(field, 5), timing=Timing(resume=2))
-        await field.near(False)
+        field.near(False)
         with pytest.raises(LinkLost):
             await client.send(HANDSHAKE, b"q")
         assert loop.time() == pytest.approx(2, abs=0.1)
@@ -355,7 +355,7 @@ async def test_what_is_no_ndef_tag() -> None:
     async with beside(field.emulate(card)):
         with pytest.raises(PeerError, match="no NDEF application"):
             await tap(field, 5)
-        assert field.open == set()
+        assert field.held == set()
 
 
 def test_a_tag_that_leaves_too_early_is_waited_for_again(run_virtual: Run) -> None:
@@ -369,29 +369,54 @@ def test_a_tag_that_leaves_too_early_is_waited_for_again(run_virtual: Run) -> No
             await tapped.close()
         assert said == ["waiting for a tap", "tap again"] * 5
         begin = loop.time()
-        await field.near(False)
+        field.near(False)
         with pytest.raises(DeviceNotFound, match="within 3 s"):
             await tap(field, 3)
         assert loop.time() - begin == pytest.approx(3)
-        assert field.open == set()
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
 
 
-def test_a_selection_that_fails_lets_go_of_the_tag(run_virtual: Run) -> None:
+def test_a_tag_that_left_since_it_was_read_is_waited_for(run_virtual: Run) -> None:
     async def main() -> None:
-        field = Watched(FieldModel(0.01))
+        loop, field = asyncio.get_running_loop(), Watched(FieldModel(0.01))
         listener = await offered(field)
-        for after in (0, 1):
+        for after in range(10):
             tapped = await tap(field, 5)
-            field.torn_after = after
-            with pytest.raises(LinkLost):
-                await connect(tapped)
-            assert field.open == set()
+            field.near(False)
+            connecting = asyncio.create_task(connect(tapped))
+            await asyncio.sleep(after)
+            field.torn_after = after  # and it leaves once more
+            field.near()
+            async with await connecting:
+                assert len(field.held) == 1
+        assert field.held == set()
+        tapped = await tap(field, 5)
+        field.near(False)
+        begin = loop.time()
+        with pytest.raises(DeviceNotFound):
+            await connect(tapped)
+        assert loop.time() - begin == pytest.approx(RETAP, abs=0.2)
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
+
+
+async def test_a_tag_that_shows_something_new_before_it_was_selected_is_to_be_read_again() -> None:
+    field, numbers = Watched(), iter(range(9))
+    listener = nfc_listener(field, lambda: [Record(Tnf.WELL_KNOWN, b"U", bytes((next(numbers),)))])
+    await listener.start()
+    await asyncio.sleep(0)
+    tapped = await tap(field, 5)
+    field.part()
+    with pytest.raises(LinkLost, match="shows something new"):
+        await connect(tapped)
+    assert field.held == set()
+    await (await linked(field)).close()
+    await listener.close()
 
 
 def test_a_tag_that_is_slow_at_everything_is_given_up_in_time(run_virtual: Run) -> None:
@@ -408,7 +433,7 @@ def test_a_tag_that_is_slow_at_everything_is_given_up_in_time(run_virtual: Run) 
             await client.receive(5)
         await client.close()
         assert loop.time() - begin < EXCHANGE_WAIT + 5
-        assert field.open == set()
+        assert field.held == set()
         await listener.close()
 
     run_virtual(main())
@@ -432,7 +457,7 @@ def test_another_tag_is_waited_out(run_virtual: Run) -> None:
             assert not sending.done()
             greetings[:] = [URL]
             await sending
-            assert said == ["the tap broke off", "this is another tag than before"]
+            assert said == ["the tap broke off", "this is another tag than before, or it shows something new"]
             assert await client.receive(5) == (HANDSHAKE, b"q")
             await client.close()
             await listener.close()

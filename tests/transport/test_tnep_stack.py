@@ -1,21 +1,23 @@
 """The emulated tag, from the reader's side and from that of the front-end, which fails, hangs and comes back."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import pytest
 
-from oob.errors import LinkError, LinkLost, UsageError
+from oob.errors import LinkError, LinkLost, OobError, UsageError
 from oob.framing.gatt import MAX_FRAME, MessageType, control, fragment, identify
 from oob.framing.ndef import MAX_NDEF, Record, Tnf, decode, encode
 from oob.framing.tnep import NOTHING_NEW
 from oob.progress import Progress
 from oob.sim.field import Field
+from oob.transport import tnep_stack
 from oob.transport.nfc import Card
+from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 from oob.transport.peripheral import Peripheral
 from oob.transport.tnep_poller import connect, tap
-from oob.transport.tnep_stack import AGAIN, KEPT, SERVICE, TnepStack, frames_of, nfc_listener, record_of
+from oob.transport.tnep_stack import AGAIN, KEPT, TnepStack, nfc_listener
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -41,8 +43,8 @@ class Notes:
     def on_subscribe(self, peer: object, enabled: bool) -> None:
         self.told.append(("subscribe", enabled))
 
-    def on_write(self, peer: object, value: bytes, mtu: int) -> None:
-        assert mtu - 3 == MAX_FRAME
+    def on_write(self, peer: object, value: bytes, longest: int) -> None:
+        assert longest == MAX_FRAME
         self.told.append(("write", value))
 
     def on_disconnect(self, peer: object) -> None:
@@ -59,6 +61,9 @@ class Faulty:
         self.failures, self.tries, self.closed = failures, 0, 0
         self.card: Card | None = None
         self._failing: asyncio.Future[None] | None = None
+
+    async def open(self) -> None:
+        pass
 
     async def emulate(self, card: Card) -> None:
         self.tries += 1
@@ -360,3 +365,58 @@ async def test_the_conversation_goes_on_through_the_real_peripheral() -> None:
     answer = frames_of(decode(stack.content()))
     assert b"".join((answer[0][4:], *(each[1:] for each in answer[1:]))) == message
     await peripheral.close()
+
+
+class Frontend:
+    """An Emulator that fails each time it is opened as it is told, None: it opens, and then goes on for `emulating`."""
+
+    name = "simulated front-end"
+
+    def __init__(self, failures: Iterable[OobError | None], emulating: OobError | None = None) -> None:
+        self._failures, self._emulating = iter(failures), emulating
+        self.is_through = asyncio.Event()
+        self.is_closed = False
+
+    async def open(self) -> None:
+        try:
+            failure = next(self._failures)
+        except StopIteration:
+            self.is_through.set()
+            failure = None
+        if failure is not None:
+            raise failure
+
+    async def emulate(self, card: Card) -> None:
+        if self._emulating is None or self.is_through.is_set():
+            await asyncio.get_running_loop().create_future()
+        assert self._emulating is not None
+        raise self._emulating
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("error", [UsageError("no nfcpy"), LinkError("no reader", remedy="Plug it in")])
+async def test_a_front_end_that_is_of_no_use_is_told_at_the_start(error: OobError) -> None:
+    frontend = Frontend([error])
+    listener = nfc_listener(frontend)
+    with pytest.raises(OobError, match=error.cause):
+        await listener.start()
+    await listener.close()
+    assert frontend.is_closed
+
+
+async def test_what_fails_later_is_told_once_for_each_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tnep_stack, "AGAIN", 0.0)
+    gone = LinkError("it is gone", step="reader", remedy="Plug it in")
+    busy = LinkError("it is in use", step="reader")
+    told: list[Progress] = []
+    frontend = Frontend([None, None, gone, gone, gone, busy, busy, gone, None], emulating=gone)
+    listener = nfc_listener(frontend, report=told.append)
+    await listener.start()
+    async with asyncio.timeout(5):
+        await frontend.is_through.wait()
+    await listener.close()
+    assert [each.detail for each in told] == [str(gone), str(busy), str(gone), str(gone)]
+    assert str(gone) == "reader: it is gone. Plug it in"
+    assert {(each.who, each.step) for each in told} == {("device", "no reader")}

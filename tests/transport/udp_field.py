@@ -10,13 +10,12 @@ from nfc.clf import BrokenLinkError, CommunicationError, LocalTarget
 
 from oob.sim.tags import SimulatedFelica
 from oob.transport.nfcpy_edge import Device
+from oob.transport.nfcpy_emulator import ANEW
 from oob.transport.nfcpy_frontend import Frontend
 
 WINDOW = 0.05
 """Seconds between two looks whether the test is over."""
 LISTEN = 5.0
-ANEW = (b"\x26", b"\x52")
-"""A reader that begins anew with a tag that did not see it go."""
 
 Answer = Callable[[bytes], bytes | None]
 
