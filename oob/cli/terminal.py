@@ -141,7 +141,8 @@ def _interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = {each: signal.signal(each, act) for each, act in _AT_ONCE.items()}
+    heeded = {each: act for each, act in _AT_ONCE.items() if signal.getsignal(each) is not signal.SIG_IGN}
+    former = {each: signal.signal(each, act) for each, act in heeded.items()}
     try:
         yield
     finally:

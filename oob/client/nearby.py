@@ -105,7 +105,7 @@ class Search:
         if self._is_hinted:
             if isinstance(error, AuthenticationError | LinkBusy):  # it speaks as a device does
                 self._elsewhere = self._elsewhere or error
-            self._tell("another", f"what answers at {self._last} is not the device that is meant")
+            self._tell("another", f"what answers at {self._last} did not prove to be the device that is meant")
             return True
         if self._tag_key is None:
             return False

@@ -15,6 +15,8 @@ from oob.transport.worker import Worker
 
 LAST_RESORT: Final = 10.0
 """Seconds for any call of nfcpy: all that it does here is bounded by less, but for a reader that hangs."""
+PARTING: Final = 1.5
+"""Seconds that whoever lets go of a reader waits for it: a call that was interrupted takes one at most."""
 
 T = TypeVar("T")
 
@@ -112,7 +114,7 @@ class FrontendThread:
             raise
 
     async def release(self) -> None:
-        """Switch the field off and let go of the reader, when the calls that there are have ended.
+        """Switch the field off and let go of the reader, when the calls that there are have ended; wait 1.5 s for that.
 
         Another call, whether this has ended or not, opens the reader anew after that.
         """
@@ -121,7 +123,7 @@ class FrontendThread:
         self._begin(released)
         try:
             with suppress(LinkTimeout):
-                await worker.run(close, self._last_resort)
+                await worker.run(close, PARTING)
         finally:
             worker.close()
 

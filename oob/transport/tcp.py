@@ -189,6 +189,7 @@ class TcpStack:
                 async with asyncio.timeout(IDLE):
                     frame = await stream.receive()
                 clients.on_write(peer, frame, MAX_FRAME)
+                await asyncio.sleep(0)  # thousands that came at once leave the others, such as a tap, their turns
         except (OobError, TimeoutError):
             return
         finally:

@@ -1,10 +1,12 @@
 import errno
 import io
 import json
+import signal
 import sys
 
 import pytest
 
+from oob.cli import terminal
 from oob.cli.terminal import Terminal
 from oob.errors import IssuanceError, LinkError, UsageError
 from oob.progress import Progress
@@ -144,3 +146,21 @@ def test_a_person_gives_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(sys, "stdin", keyboard)
     assert Terminal(machine=False).read(100) == b"OOB:ABC"
     assert "Text of the QR code" in capsys.readouterr().err
+
+
+def test_a_question_leaves_the_signals_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[object] = []
+
+    class Asked(io.StringIO):
+        def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+            met.append([signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)])
+            return "yes"
+
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as for a job in the background
+    try:
+        monkeypatch.setattr(sys, "stdin", Asked())
+        assert Terminal(machine=False).ask("well?") == "yes"
+        assert met == [[signal.SIG_IGN, terminal._terminate]]
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, former)

@@ -13,6 +13,7 @@ from nfc.clf import RemoteTarget
 
 from oob.errors import LinkError, LinkTimeout, OobError, UsageError
 from oob.framing.procedure import TagType
+from oob.transport import nfcpy_frontend
 from oob.transport.nfcpy_edge import ReaderAbsent
 from oob.transport.nfcpy_frontend import Frontend, FrontendThread
 
@@ -176,4 +177,25 @@ async def test_a_front_end_that_hangs_is_left_to_its_thread(made: type[StandIn])
     assert used[0] is not used[1]
     free.set()
     await thread.release()
+    assert not made.events
+
+
+async def test_nobody_waits_for_long_to_let_go_of_one_that_hangs(
+    made: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nfcpy_frontend, "PARTING", 0.05)
+    thread, free, hanging = FrontendThread("usb"), threading.Event(), threading.Event()
+
+    def hang(frontend: Frontend) -> None:
+        hanging.set()
+        free.wait(30)
+
+    call = asyncio.create_task(thread.run(hang))
+    while not hanging.is_set():
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        await thread.release()
+        await thread.release()
+    free.set()
+    await call
     assert not made.events

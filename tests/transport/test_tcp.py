@@ -1,6 +1,7 @@
 """Frames over TCP, on loopback."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
@@ -110,6 +111,27 @@ async def test_no_more_connections_than_there_are_places(stack: TcpStack, listen
     assert len(stack._streams) == MAX_CLIENTS
     for _, writer in streams:
         writer.close()
+
+
+async def test_a_flood_of_frames_leaves_the_others_their_turns(
+    stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_turn, loop, turns = Counter[int](), asyncio.get_running_loop(), 0
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(count)
+
+    monkeypatch.setattr(listener, "on_write", lambda *_: in_turn.update([turns]))
+    _, writer = await asyncio.open_connection(*stack.address)
+    count()
+    writer.write(b"\x00\x01\x01" * 1000)
+    async with asyncio.timeout(5):
+        while in_turn.total() < 1000:
+            await asyncio.sleep(0)
+    assert max(in_turn.values()) == 1
+    writer.close()
 
 
 async def test_who_connects_at_the_last_moment_is_not_left_hanging(stack: TcpStack, listener: Peripheral) -> None:
