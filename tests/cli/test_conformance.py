@@ -58,7 +58,7 @@ def test_a_device_over_each_carrier(shell: Shell, tmp_path: Path, carrier: str) 
         try:
             code = json.loads(played.stdout.readline())["detail"]
             where = f"nfc:{path}" if carrier == "nfc" else f"tcp:{address}"
-            outcome = shell("conformance", "device", where, "--json", stdin=code)
+            outcome = shell("conformance", "device", where, "--wait", "3", "--json", stdin=code)
         finally:
             played.terminate()
     sums = json.loads(outcome.out.splitlines()[-1])
