@@ -43,6 +43,14 @@ def add_adapter(parser: argparse.ArgumentParser, text: str = _ADAPTER) -> None:
     parser.add_argument("--adapter", metavar="HCI", help=text)
 
 
+def add_way(parser: argparse.ArgumentParser) -> None:
+    """Add how a client reaches the device: --socket, --tcp, --address, --adapter; all None where nothing is said."""
+    parser.add_argument("--socket", type=Path, metavar="PATH", help="reach a device on this machine")
+    parser.add_argument("--tcp", metavar="HOST:PORT", help="reach it at this address of the local network")
+    parser.add_argument("--address", metavar="ADDR", help="reach it at this Bluetooth LE address")
+    add_adapter(parser)
+
+
 _READER = "usb, usb:VVVV:PPPP, tty:USB0:pn532, pcsc, or pcsc:PART-OF-NAME; default: the first that is found"
 
 

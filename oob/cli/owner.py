@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from oob.binding.management import Listed
-from oob.cli.pair import read_root, read_token, require_one_carrier
+from oob.cli.pair import connect_to_address, read_root, read_token, require_one_carrier
 from oob.cli.terminal import Terminal
 from oob.client import Client, Pairing, PairingStore, Resumed, reach, tap
 from oob.errors import UsageError
 from oob.storage import private_directory
 from oob.transport.link import Link
-from oob.transport.socket import connect
 
 
 async def pairings(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -89,8 +88,9 @@ _VERBS: dict[str, Callable[[Resumed, argparse.Namespace, Terminal], Awaitable[No
 
 async def _link(args: argparse.Namespace, pairing: Pairing, terminal: Terminal, stack: AsyncExitStack) -> Link:
     """Return a link to the device; `stack` closes what it needs."""
-    if args.socket is not None:
-        return await connect(args.socket)
+    link = await connect_to_address(args)
+    if link is not None:
+        return link
     if args.nfc:
         tapped = await tap(args.reader, timeout=args.timeout, report=terminal.progress)
         stack.push_async_callback(tapped.close)

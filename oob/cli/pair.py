@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from oob.cli.device import parse_address
 from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
 from oob.client import Carried, Comparison, Pairing, pair, parse_out_of_band, tap
@@ -15,6 +16,7 @@ from oob.labels.scanning import MAX_FILE, load, scan
 from oob.pairing import Bootstrap
 from oob.pairing.claims import explain
 from oob.storage import private_directory, read
+from oob.transport import tcp
 from oob.transport.link import Link
 from oob.transport.socket import connect
 
@@ -83,8 +85,6 @@ async def _run(
     args: argparse.Namespace, terminal: Terminal, root: bytes, carried: Carried, link: Link | None = None
 ) -> int:
     """Pair, and fetch the page once to show that it can be reached."""
-    if args.socket is not None:
-        link = await connect(args.socket)
     pairing = await pair(
         carried,
         issuer=args.issuer,
@@ -95,7 +95,7 @@ async def _run(
         address=args.address,
         timeout=args.timeout,
         adapter=args.adapter,
-        link=link,
+        link=link or await connect_to_address(args),
         report=terminal.progress,
     )
     reachable = await _look(pairing, root, terminal)
@@ -108,14 +108,20 @@ async def _run(
 def require_one_carrier(args: argparse.Namespace) -> None:
     """Raise UsageError where a device is to be reached in two ways at once."""
     ble = args.address is not None or args.adapter is not None
-    if args.nfc and (args.socket is not None or ble):
-        cause, remedy = "the tag tells how the device is reached", "Leave out --socket, --address and --adapter"
-        raise UsageError(cause, step="connect", remedy=remedy)
-    if args.socket is not None and ble:
-        cause, remedy = "an address and an adapter are for Bluetooth LE", "Leave them out, or leave out --socket"
-        raise UsageError(cause, step="connect", remedy=remedy)
+    ways = {"--socket": args.socket, "--tcp": args.tcp, "--nfc": args.nfc, "Bluetooth LE (--address, --adapter)": ble}
+    named = [name for name, value in ways.items() if value]
+    if len(named) > 1:
+        cause = f"the device is reached in one way, not by {' and '.join(named)}"
+        raise UsageError(cause, step="connect", remedy="Leave out all but one")
     if args.reader is not None and not args.nfc:
         raise UsageError("a reader is for NFC", step="connect", remedy="Say --nfc, too")
+
+
+async def connect_to_address(args: argparse.Namespace) -> Link | None:
+    """Return a link to the device whose socket or address was named, None where none was. Raises LinkError."""
+    if args.socket is not None:
+        return await connect(args.socket)
+    return await tcp.connect(*parse_address(args.tcp)) if args.tcp is not None else None
 
 
 def read_root(path: Path) -> bytes:

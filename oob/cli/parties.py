@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oob.cli.arguments import Raw, add_adapter, add_common, add_offer, add_reader, seconds
+from oob.cli.arguments import Raw, add_adapter, add_common, add_offer, add_reader, add_way, seconds
 
 if TYPE_CHECKING:
     from oob.cli.arguments import Commands
@@ -33,11 +33,7 @@ def add_pair(commands: "Commands") -> None:
     parser.add_argument("--issuer", required=True, metavar="URL", help="the issuer's directory")
     parser.add_argument("--root", required=True, type=Path, metavar="FILE", help="its root certificate")
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="its enrolment token, where it asks for one")
-    parser.add_argument(
-        "--socket", type=Path, metavar="PATH", help="reach a device on this machine instead of by radio"
-    )
-    parser.add_argument("--address", metavar="ADDR", help="pair with this Bluetooth LE address")
-    add_adapter(parser)
+    add_way(parser)
     carried = parser.add_mutually_exclusive_group()
     text = "compare a number on both screens instead of a passcode"
     carried.add_argument("--compare", action="store_true", help=text)
@@ -85,9 +81,7 @@ def add_owner(commands: "Commands") -> None:
             each.add_argument("--token-file", type=Path, metavar="FILE", help="the issuer's enrolment token")
         each.add_argument("--device", metavar="NAME", help="which one, where several are paired here: name or key")
         each.add_argument("--root", required=True, type=Path, metavar="FILE", help="the issuer's root certificate")
-        each.add_argument("--socket", type=Path, metavar="PATH", help="reach a device on this machine")
-        each.add_argument("--address", metavar="ADDR", help="reach it at this Bluetooth LE address")
-        add_adapter(each)
+        add_way(each)
         each.add_argument("--nfc", action="store_true", help="reach it by a tap on its own tag")
         add_reader(each)
         each.add_argument("--timeout", type=seconds, default=20.0, metavar="S", help="default: 20")

@@ -72,6 +72,17 @@ def test_a_life_of_a_pairing(tmp_path: Path) -> None:
         assert (code, answer[0]["error"]["cause"]) == (2, "no such device is paired here")
 
 
+def test_a_device_in_the_local_network_alone(tmp_path: Path) -> None:
+    way = ("--tcp", f"127.0.0.1:{free_port()}")
+    with house(tmp_path, *way) as home:
+        code = json.loads(home.device.until("passcode"))["detail"]
+        options = ("--issuer", home.issuer, "--root", tmp_path / "i" / "root.pem")
+        done, (paired,) = home.run("pair", *way, *options, stdin=f"{code}\n")
+        assert (done, paired["strength"]) == (0, "passcode")
+        assert home.owner("status", way=way)[1][0]["url"] == paired["url"]
+        assert home.owner("unpair", way=way)[0] == 0
+
+
 def test_an_owner_comes_again_by_a_tap(tmp_path: Path) -> None:
     reader = ("--nfc", "--reader", free_path())
     with house(tmp_path, *reader, "--model", "secret", "--fresh") as home:

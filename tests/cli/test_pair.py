@@ -77,11 +77,14 @@ def test_a_device_is_reached_in_one_way(
 ) -> None:
     outcome = shell(*command, "--root", root, "--socket", tmp_path / "s", *radio, "--json", "--state", tmp_path / "c")
     assert (outcome.code, outcome.error["step"]) == (2, "connect")
-    assert "leave out --socket" in outcome.error["remedy"]
+    assert "--socket" in outcome.error["cause"]
+    assert "all but one" in outcome.error["remedy"]
 
 
 @pytest.mark.parametrize("command", [("pair", "--issuer", "https://i/"), ("owner", "list")])
-@pytest.mark.parametrize("other", [("--address", "C0:00:00:00:00:01"), ("--adapter", "hci1"), ("--socket", "s")])
+@pytest.mark.parametrize(
+    "other", [("--address", "C0:00:00:00:00:01"), ("--adapter", "hci1"), ("--socket", "s"), ("--tcp", "127.0.0.1:1")]
+)
 def test_a_tap_tells_how_the_device_is_reached(
     shell: Shell, root: Path, tmp_path: Path, command: tuple[str, ...], other: tuple[str, str]
 ) -> None:
