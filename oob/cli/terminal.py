@@ -3,7 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -115,7 +119,8 @@ class Terminal:
         if sys.stdin.isatty():
             self._print(f"{escape(question)} ", end="")
         try:
-            return sys.stdin.readline(MAX_LINE).strip()
+            with _interruptible():
+                return sys.stdin.readline(MAX_LINE).strip()
         except KeyboardInterrupt:
             self.say("")  # the question keeps its line
             raise
@@ -127,6 +132,20 @@ class Terminal:
         if sys.stdin is None or sys.stdin.isatty():
             return self.ask(ASK_CODE).encode()
         return sys.stdin.buffer.read(limit)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question: an event loop that runs would hear of it only after the answer."""
+    former = signal.getsignal(signal.SIGINT)
+    if not callable(former) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _write(line: str) -> None:
