@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oob.cli.device import parse_address
+from oob.cli.arguments import parse_address
 from oob.device import device as device_runtime
 from oob.device.state import IDENTITY_FILE, STATE_FILE
 from oob.errors import LinkError, UsageError
