@@ -31,7 +31,8 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.socket is not None:
         how = f"oob pair --socket {args.socket} --issuer URL --root FILE"
         return await offer(args, terminal, lambda device: SocketListener(args.socket), how)
-    how = f"oob pair {'' if args.ble else '--nfc ' if args.nfc else '--qr FILE '}--issuer URL --root FILE"
+    simulated = f"--reader {args.reader} " if (args.reader or "").startswith("udp:") else ""  # is the client's, too
+    how = f"oob pair {'' if args.ble else f'--nfc {simulated}' if args.nfc else '--qr FILE '}--issuer URL --root FILE"
     return await offer(args, terminal, lambda device: _listen(args, terminal, device), how)
 
 

@@ -82,6 +82,16 @@ def test_device_over_bluetooth(
     assert listener.log == [adapter, "start", "close"]
 
 
+@pytest.mark.usefixtures("quick_device")
+@pytest.mark.parametrize(("reader", "said"), [("usb", ""), ("udp:127.0.0.1:1", "--reader udp:127.0.0.1:1 ")])
+def test_a_simulated_reader_is_the_clients_as_well(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, said: str
+) -> None:
+    monkeypatch.setattr("oob.cli.device.nfc_listener", lambda *_, **__: SilentListener())
+    outcome = shell("device", "run", "--nfc", "--reader", reader, "--state", tmp_path / "d")
+    assert f"Pair:  oob pair --nfc {said}--issuer URL --root FILE\n" in outcome.err
+
+
 def test_device_without_bluetooth(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_bluetooth(monkeypatch, tmp_path)
     outcome = shell("device", "run", "--ble", "--json", "--state", tmp_path / "d")
