@@ -70,6 +70,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Return the public names, which help() and completion show."""
+    return __all__
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     """Import a public name when it is first used: who only pairs does not load what devices need."""
     if name not in _HOMES:

@@ -45,7 +45,7 @@ PUBLIC = {
 
 
 def test_the_public_names() -> None:
-    assert sorted(oob.__all__) == sorted(PUBLIC) == sorted(oob._HOMES)
+    assert sorted(oob.__all__) == sorted(PUBLIC) == sorted(oob._HOMES) == dir(oob)
     for name, value in PUBLIC.items():
         assert getattr(oob, name) is value
 

@@ -5,6 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oob.errors import UsageError
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -51,12 +53,20 @@ def add_way(parser: argparse.ArgumentParser) -> None:
     add_adapter(parser)
 
 
-_READER = "usb, usb:VVVV:PPPP, tty:USB0:pn532, pcsc, or pcsc:PART-OF-NAME; default: the first that is found"
+def add_reader(parser: argparse.ArgumentParser, *, is_tag: bool = False) -> None:
+    """Add --reader; None for the first that is found. PC/SC has no reader that can be a tag (`is_tag`)."""
+    nfcpy = "usb, usb:VVVV:PPPP, tty:USB0:pn532, udp:HOST:PORT (simulated)"
+    pcsc = "" if is_tag else ", pcsc, or pcsc:PART-OF-NAME"
+    first = "the first on USB" if is_tag else "the first that is found"
+    parser.add_argument("--reader", metavar="READER", help=f"{nfcpy}{pcsc}; default: {first}")
 
 
-def add_reader(parser: argparse.ArgumentParser, text: str = _READER) -> None:
-    """Add --reader with this help; None where it is not said."""
-    parser.add_argument("--reader", metavar="READER", help=text)
+def parse_address(text: str) -> tuple[str, int]:
+    """Split "HOST:PORT"; UsageError if it is none."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise UsageError(f"{text!r} is not HOST:PORT", step="listen", remedy="For example 127.0.0.1:8443")
+    return host.strip("[]"), int(port)
 
 
 def seconds(text: str) -> float:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from oob.cli.device import parse_address
+from oob.cli.arguments import parse_address
 from oob.cli.terminal import Terminal
 from oob.client import parse_out_of_band, reach, tap
 from oob.conformance.bench import Connect, OutOfBand, Renew, checked_model

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 
+from oob.cli.arguments import parse_address
 from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
 from oob.device import Device
@@ -30,7 +31,8 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.socket is not None:
         how = f"oob pair --socket {args.socket} --issuer URL --root FILE"
         return await offer(args, terminal, lambda device: SocketListener(args.socket), how)
-    how = f"oob pair {'' if args.ble else '--nfc ' if args.nfc else '--qr FILE '}--issuer URL --root FILE"
+    simulated = f"--reader {args.reader} " if (args.reader or "").startswith("udp:") else ""  # is the client's, too
+    how = f"oob pair {'' if args.ble else f'--nfc {simulated}' if args.nfc else '--qr FILE '}--issuer URL --root FILE"
     return await offer(args, terminal, lambda device: _listen(args, terminal, device), how)
 
 
@@ -111,14 +113,6 @@ def _device(args: argparse.Namespace, page: DemoPage, keyboard: Keyboard, termin
         issuers=args.allow_issuer,
         report=terminal.event,
     )
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Split "HOST:PORT"; UsageError if it is none."""
-    host, _, port = text.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise UsageError(f"{text!r} is not HOST:PORT", step="listen", remedy="For example 127.0.0.1:8443")
-    return host.strip("[]"), int(port)
 
 
 def _show_offer(device: Device, terminal: Terminal) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from oob import storage
-from oob.cli.device import parse_address
+from oob.cli.arguments import parse_address
 from oob.cli.terminal import Terminal
 from oob.errors import StorageError, UsageError
 from oob.issuance import Authority, base64url

@@ -15,7 +15,10 @@ from oob.transport.link import Link
 
 async def pairings(args: argparse.Namespace, terminal: Terminal) -> int:
     """List the pairings that are kept on this machine."""
-    for each in PairingStore(private_directory(args.state)).all():
+    kept = PairingStore(private_directory(args.state)).all()
+    if not kept:
+        terminal.say("No device is paired here. To pair with one: oob pair")
+    for each in kept:
         terminal.result({"device": each.device.hex(), "name": each.name, "status": each.status, "url": each.url})
         terminal.show(f"{each.device.hex()[:16]}  {each.name}  {each.status}  {each.url}")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from oob.cli.device import parse_address
+from oob.cli.arguments import parse_address
 from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
 from oob.client import Carried, Comparison, Pairing, pair, parse_out_of_band, tap
@@ -21,6 +21,9 @@ from oob.transport.link import Link
 from oob.transport.socket import connect
 
 QUESTION = "Passcode on the device (or the text of its QR code):"
+
+_SEQUENCE = b"\x30"
+"""What each certificate in DER begins with."""
 
 UNTOLD = "Type the passcode of the device; if it has none, press its button and tap again"
 """What to do after the tap of a device that tells nothing to pair by."""
@@ -127,10 +130,14 @@ async def connect_to_address(args: argparse.Namespace) -> Link | None:
 def read_root(path: Path) -> bytes:
     """Return the root certificate in `path`, PEM or DER, as DER. Raises StorageError, UsageError."""
     data = read(path)
+    not_one = UsageError(f"{path} is not a certificate", step="root", remedy="Use root.pem of the issuer")
     try:
-        return ssl.PEM_cert_to_DER_cert(data.decode("ascii")) if data.lstrip().startswith(b"-----") else data
+        der = ssl.PEM_cert_to_DER_cert(data.decode("ascii")) if data.lstrip().startswith(b"-----") else data
     except ValueError as error:
-        raise UsageError(f"{path} is not a certificate", step="root", remedy="Use root.pem of the issuer") from error
+        raise not_one from error
+    if not der.startswith(_SEQUENCE):
+        raise not_one
+    return der
 
 
 def read_token(path: Path | None) -> str:

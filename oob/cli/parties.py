@@ -127,7 +127,7 @@ def add_device(commands: "Commands") -> None:
     run.add_argument("--ble", action="store_true", help="be reachable over Bluetooth LE (Linux, BlueZ)")
     add_adapter(run, "with --ble: hci0, or its address; default: the first that is on")
     run.add_argument("--nfc", action="store_true", help="be a tag that can be tapped, by a reader that nfcpy drives")
-    add_reader(run, "with --nfc: usb, usb:VVVV:PPPP or tty:USB0:pn532; default: the first on USB")
+    add_reader(run, is_tag=True)
     run.add_argument("--url", default="", metavar="URL", help="with --nfc: what a phone without an app opens, https://")
     run.add_argument("--tcp", metavar="HOST:PORT", help="be reachable at this address of the local network")
     text = "with --nfc and the model secret: a new secret for each tap, instead of the one of the label"

@@ -11,6 +11,7 @@ from oob.framing import ndef, tnep
 from oob.pairing import Bootstrap
 from oob.pairing.tag_content import TagContent, is_empty, is_foreign
 from oob.transport.ndef_tag import NdefTag, open_tag
+from oob.transport.nfc_profile import SERVICE
 from oob.transport.readers import open_reader
 
 _WITH_K = (
@@ -21,6 +22,7 @@ _WITHOUT_K = (
     "it names the device's key and holds no secret: it proves nothing about who reads it, and anyone can copy it"
 )
 _UNCHANGED = "It is unchanged: do it again"
+_STICKER = "Hold a sticker to the reader; if this is one, with a copy of what a device shows, say --force"
 _FORCE = "Look at it with `oob tag read`; say --force if it may be lost"
 
 
@@ -39,7 +41,11 @@ async def read(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def write(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, int]:
     """Ask for the bootstrap data, and return what remains to be done."""
-    bootstrap = Bootstrap.from_text(terminal.ask(ASK_CODE))
+    text = terminal.ask(ASK_CODE)
+    if not text:
+        remedy = 'Pipe it to stdin: it starts with "OOB:"'
+        raise UsageError("no pairing code was given", step="bootstrap", remedy=remedy)
+    bootstrap = Bootstrap.from_text(text)
     if bootstrap.dynamic:
         cause, remedy = "this secret was made for one tap; a tag would keep it for ever", "Use the text of the label"
         raise UsageError(cause, step="bootstrap", remedy=remedy)
@@ -123,13 +129,15 @@ async def _read(tag: NdefTag) -> bytes:
 
 
 async def _require_ours(tag: NdefTag, *, force: bool) -> bytes:
-    """Return what is on the tag. UsageError for what is somebody else's and must not be lost, unless `force`."""
+    """Return what is on the tag. UsageError for a device's own, or for what must not be lost, unless `force`."""
     try:
         message = await _read(tag)
     except PeerError as error:
         if not force:
             raise UsageError(f"the tag holds what cannot be read: {error.cause}", step="tag", remedy=_FORCE) from error
         return b""
+    if _is_device(message) and not force:
+        raise UsageError("this looks like a device's own tag, which keeps nothing", step="tag", remedy=_STICKER)
     if is_foreign(message) and not force:
         raise UsageError(f"the tag holds {len(message)} bytes of somebody else's", step="tag", remedy=_FORCE)
     return message
@@ -157,9 +165,22 @@ def _size_line(size: dict[str, Any]) -> str:
 
 def _describe_message(message: bytes) -> dict[str, Any]:
     """Return what is said of a message, whoever wrote it. PeerError for what is none."""
-    content = "empty" if is_empty(message) else "foreign" if is_foreign(message) else "bootstrap"
     records = ndef.decode(message)
-    return {"content": content, "records": len(records), "services": list(_services(records))}
+    return {"content": _content_of(message), "records": len(records), "services": list(_services(records))}
+
+
+def _content_of(message: bytes) -> str:
+    """Return what JSON calls what is on a tag. PeerError for what is no NDEF message."""
+    if is_empty(message) or not is_foreign(message):
+        return "empty" if is_empty(message) else "bootstrap"
+    return "device" if _is_device(message) else "foreign"
+
+
+def _is_device(message: bytes) -> bool:
+    """Return whether this is from a device's own tag, through which it can be paired with."""
+    with suppress(PeerError):
+        return not is_empty(message) and SERVICE.name in _services(ndef.decode(message))
+    return False
 
 
 def _services(records: tuple[ndef.Record, ...]) -> Iterator[str]:
@@ -203,9 +224,14 @@ def _proves(bootstrap: Bootstrap | None) -> str:
 
 def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a person is shown, as label and text."""
-    if found["content"] != "bootstrap":
-        others = f"somebody else's, without bootstrap data (NDEF records: {found['records']})"
-        yield "content", "none: the tag is empty" if found["content"] == "empty" else others
+    others = f"somebody else's, without bootstrap data (NDEF records: {found['records']})"
+    contents = {
+        "empty": "none: the tag is empty",
+        "device": "a device's own tag: pair with it by `oob pair --nfc`",
+        "foreign": others,
+    }
+    if found["content"] in contents:
+        yield "content", contents[found["content"]]
     texts = {
         "url": found["url"] and f"{found['url']} (not opened)",
         "product": found.get("name", ""),

@@ -223,7 +223,8 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         valid = False
     if not valid or not url.isascii() or not url.isprintable() or " " in url:
-        raise UsageError(f"{url[:200]!r} is not an https URL", step="issuance")
+        remedy = "For example https://box.home.example:8443/directory"
+        raise UsageError(f"{url[:200]!r} is not an https URL", step="issuance", remedy=remedy)
     return parts
 
 

@@ -21,20 +21,30 @@ _PCSC: Final = re.compile(r"pcsc(?::(.+))?")
 def open_reader(reader: str | None = None) -> Reader:
     """Return the reader that `reader` names; without, one on USB that nfcpy knows, else one of PC/SC.
 
-    It is not touched until it is used. Raises UsageError for what names none.
+    It is "usb", "usb:VVVV:PPPP", "tty:USB0:pn532" or "udp:HOST:PORT" (simulated) by nfcpy, "pcsc" or
+    "pcsc:PART-OF-NAME" by PC/SC. It is not touched until it is used. Raises UsageError for what names none.
     """
     if reader is None:
-        reader = _USB if find_spec("nfc") and any(readers_in()) else "pcsc"
+        reader = _first()
     if match := _PCSC.fullmatch(reader):
         return PcscReader(match[1] or "")
     return NfcpyReader(_nfcpy_path(reader))
 
 
 def open_emulator(reader: str | None = None) -> Emulator:
-    """Return the front-end that `reader` names, as a tag; without, the first on USB. Raises UsageError for none."""
+    """Return the front-end that `reader` names, as a tag; without, the first on USB. Raises UsageError for none.
+
+    It is named as for `open_reader`; only nfcpy can be a tag, PC/SC cannot.
+    """
     if _PCSC.fullmatch(reader or ""):
         raise UsageError("PC/SC cannot be a tag", step="reader", remedy="Use a reader that nfcpy drives: usb")
     return NfcpyEmulator(_nfcpy_path(reader or _USB))
+
+
+def _first() -> str:
+    """Return the one that is there; what is not installed is no way to mend that nothing is plugged in."""
+    has_nfcpy, has_pcsc = find_spec("nfc") is not None, find_spec("smartcard") is not None
+    return "pcsc" if has_pcsc and not (has_nfcpy and any(readers_in())) else _USB
 
 
 def _nfcpy_path(reader: str) -> str:

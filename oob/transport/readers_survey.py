@@ -49,8 +49,8 @@ _ID: Final = 4
 _NAME: Final = 40
 """Characters of the name that a device gives itself."""
 _NONE: Final = (
-    "Plug one in. A PN532 on a serial port is not looked for: --reader tty:USB0:pn532. "
-    "A client may use PC/SC: --reader pcsc"
+    "Plug one in. A PN532 on a serial port is not looked for: --reader tty:USB0:pn532."
+    " To read tags, PC/SC will do, too: --reader pcsc"
 )
 _PLUG_IN: Final = "Plug it in; oob doctor names what is there"
 _WIRING: Final = "Is the board set to HSU, and TX wired to RX? hardware/readers.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oob.cli.device import parse_address
+from oob.cli.arguments import parse_address
 from oob.device import device as device_runtime
 from oob.device.state import IDENTITY_FILE, STATE_FILE
 from oob.errors import LinkError, UsageError
@@ -96,6 +96,16 @@ def test_only_an_address_that_a_client_follows_is_in_the_code(
     code = outcome.out.strip().removeprefix("QR code: ")
     assert Bootstrap.from_text(code).hints == hints
     assert ("No code or tag will tell this address" in outcome.err) == (not hints)
+
+
+@pytest.mark.usefixtures("quick_device")
+@pytest.mark.parametrize(("reader", "said"), [("usb", ""), ("udp:127.0.0.1:1", "--reader udp:127.0.0.1:1 ")])
+def test_a_simulated_reader_is_the_clients_as_well(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, said: str
+) -> None:
+    monkeypatch.setattr("oob.cli.device.nfc_listener", lambda *_, **__: SilentListener())
+    outcome = shell("device", "run", "--nfc", "--reader", reader, "--state", tmp_path / "d")
+    assert f"Pair:  oob pair --nfc {said}--issuer URL --root FILE\n" in outcome.err
 
 
 def test_device_without_bluetooth(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ import json
 import re
 import socket
 import stat
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -129,3 +131,8 @@ def test_issuer_says_that_it_is_open(root: Path, tmp_path: Path) -> None:
         assert "--token-file" not in running.until("Pair:")
         assert "whoever reaches it can pair" in running.until("asks for no")
         assert running.stop() == 130
+
+
+def test_an_issuer_needs_nothing_of_the_simulation() -> None:
+    blocked = "import sys; sys.modules.update(websockets=None, bumble=None); import oob.cli.issuer"
+    subprocess.run([sys.executable, "-c", blocked], check=True, timeout=30)  # noqa: S603  this interpreter

@@ -97,6 +97,12 @@ def test_an_owner_comes_again_by_a_tap(tmp_path: Path) -> None:
         assert home.run("owner", "pairings") == (0, [])
 
 
+def test_without_any_device(shell: Shell, tmp_path: Path) -> None:
+    outcome = shell("owner", "pairings", "--state", tmp_path / "c")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "No device is paired here" in outcome.err
+
+
 @pytest.mark.parametrize("verb", ["list", "status", "invite", "reset", "unpair", "renew"])
 def test_without_a_pairing(shell: Shell, root: Path, tmp_path: Path, verb: str) -> None:
     outcome = shell("owner", verb, "--json", "--root", root, "--state", tmp_path / "c", "--socket", tmp_path / "s")

@@ -49,6 +49,9 @@ def test_pair_with_a_root_that_is_none(shell: Shell, tmp_path: Path) -> None:
     assert (missing.code, missing.error["remedy"]) == (1, "Check the path")
     (tmp_path / "odd.pem").write_text("-----BEGIN nonsense")
     assert pair(shell, tmp_path / "odd.pem").code == 2
+    (tmp_path / "token").write_text("a token, by mistake")
+    mistaken = pair(shell, tmp_path / "token")
+    assert (mistaken.code, mistaken.error["remedy"]) == (2, "Use root.pem of the issuer")
     (tmp_path / "odd.der").write_bytes(b"\x30\x03")
     assert pair(shell, tmp_path / "odd.der").code in (1, 3)
 

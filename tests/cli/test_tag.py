@@ -16,6 +16,7 @@ from oob.pairing.tag_content import TagContent
 from oob.sim.field import Field
 from oob.sim.tags import SimulatedChip, SimulatedNtag, simulated_chip
 from oob.transport.nfc import Reader
+from oob.transport.nfc_profile import SERVICE
 from tests.cli.shell import Outcome, Shell
 from tests.framing import driving
 
@@ -144,6 +145,26 @@ def test_services_and_what_is_said_to_be_dynamic(tag: Tag, chip: SimulatedChip) 
     lines = tag("read").out.splitlines()
     assert "service   urn:nfc:xsn:oob.invalid:pair" in lines
     assert "made      for this tap, it says" in lines
+
+
+def test_a_devices_own_tag(tag: Tag, chip: SimulatedChip) -> None:
+    driving.write(chip, greeting := ndef.encode([SERVICE.to_record()]))
+    assert tag("read").out.splitlines()[1:] == [
+        "content   a device's own tag: pair with it by `oob pair --nfc`",
+        "service   urn:nfc:xsn:oob.invalid:pair",
+    ]
+    assert json.loads(tag("read", "--json").out)["content"] == "device"
+    for arguments in (["write"], ["erase"], ["lock", "--yes"]):
+        refused = tag(*arguments, "--json", stdin=CODE)
+        assert (refused.code, refused.error["cause"]) == (2, "this looks like a device's own tag, which keeps nothing")
+        assert "--force" in refused.error["remedy"]
+    assert driving.read(chip) == greeting
+    assert tag("write", "--force", stdin=CODE).code == 0  # it was a sticker with a copy
+
+
+def test_without_a_code_nothing_is_written(tag: Tag) -> None:
+    refused = tag("write", "--json", stdin="\n")
+    assert (refused.code, refused.error["cause"]) == (2, "no pairing code was given")
 
 
 def test_an_empty_tag(tag: Tag) -> None:

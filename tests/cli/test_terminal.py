@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import io
 import json
@@ -108,6 +109,24 @@ def test_ctrl_c_at_the_question_leaves_its_line(
 
 def interrupted(size: int) -> str:
     raise KeyboardInterrupt
+
+
+def test_ctrl_c_at_the_question_ends_it_while_an_event_loop_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press_ctrl_c(size: int) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "an answer"
+
+    async def ask_after_a_tap() -> str:
+        return ask(monkeypatch, typed_at)
+
+    typed_at = io.StringIO()
+    monkeypatch.setattr(typed_at, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typed_at, "readline", press_ctrl_c, raising=False)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        asyncio.run(ask_after_a_tap())
+    assert any(each.name == "press_ctrl_c" for each in stopped.traceback)  # at the question, not after the answer
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dbus_fast import Message
 from dbus_fast.aio import MessageBus
 
-from oob.cli.device import parse_address
+from oob.cli.arguments import parse_address
 from oob.cli.parser import parse
 from oob.device.offer import offer_kind
 from oob.pairing import Model

@@ -49,14 +49,25 @@ def test_every_example_is_one(reader: str) -> None:
     open_reader(reader)
 
 
+BOTH = ("nfc", "smartcard")
+
+
 @pytest.mark.parametrize(
     ("plugged", "installed", "kind"),
-    [(True, True, NfcpyReader), (False, True, PcscReader), (True, False, PcscReader), (False, False, PcscReader)],
+    [
+        (True, BOTH, NfcpyReader),
+        (False, BOTH, PcscReader),
+        (True, ("smartcard",), PcscReader),
+        (False, ("smartcard",), PcscReader),
+        (True, ("nfc",), NfcpyReader),
+        (False, ("nfc",), NfcpyReader),
+        (False, (), NfcpyReader),
+    ],
 )
 def test_the_first_that_is_found(
-    monkeypatch: pytest.MonkeyPatch, *, plugged: bool, installed: bool, kind: type
+    monkeypatch: pytest.MonkeyPatch, *, plugged: bool, installed: tuple[str, ...], kind: type
 ) -> None:
     monkeypatch.setattr(readers, "readers_in", lambda: iter(["a reader"] if plugged else []))
-    monkeypatch.setattr(readers, "find_spec", lambda name: ModuleSpec(name, None) if installed else None)
+    monkeypatch.setattr(readers, "find_spec", lambda name: ModuleSpec(name, None) if name in installed else None)
     assert type(open_reader()) is kind
     assert type(open_emulator()) is NfcpyEmulator
