@@ -50,7 +50,7 @@ def _check(args: argparse.Namespace) -> None:
     radio = args.ble or args.nfc or args.tcp is not None
     if (args.socket is not None) == radio:
         remedy = "Say --socket PATH alone, or any of --ble, --nfc and --tcp HOST:PORT"
-        raise UsageError("how is the device to be reached?", step="listen", remedy=remedy)
+        raise UsageError("nothing says how the device is reached", step="listen", remedy=remedy)
 
 
 def _listen(args: argparse.Namespace, terminal: Terminal, device: Device) -> Listener:

@@ -9,6 +9,7 @@ from oob.cli.terminal import ASK_CODE, Terminal
 from oob.errors import LinkLost, LinkTimeout, PeerError, UsageError
 from oob.framing import ndef, tnep
 from oob.pairing import Bootstrap
+from oob.pairing.bootstrap import PREFIX
 from oob.pairing.tag_content import TagContent, is_empty, is_foreign
 from oob.transport.ndef_tag import NdefTag, open_tag
 from oob.transport.nfc_profile import SERVICE
@@ -45,6 +46,8 @@ def write(args: argparse.Namespace, terminal: Terminal) -> Coroutine[Any, Any, i
     if not text:
         remedy = 'Pipe it to stdin: it starts with "OOB:"'
         raise UsageError("no pairing code was given", step="bootstrap", remedy=remedy)
+    if not text.startswith(PREFIX):
+        raise UsageError("this is no pairing code", step="bootstrap", remedy=f'It starts with "{PREFIX}"')
     bootstrap = Bootstrap.from_text(text)
     if bootstrap.dynamic:
         cause, remedy = "this secret was made for one tap; a tag would keep it for ever", "Use the text of the label"

@@ -36,12 +36,12 @@ class NfcpyReader(Reader):
     async def tap(self, timeout: float) -> Tag:
         """Return the tag that is in the field, or comes within `timeout` seconds; an earlier one is let go.
 
-        Raises DeviceNotFound, UsageError where nfcpy is not installed, LinkError for a reader that is not there at the
-        end of that time, and sooner for one that is there and cannot be used.
+        Raises DeviceNotFound, UsageError where nfcpy is not installed, LinkError for a reader that is not there or
+        cannot be used; one that was there and is unplugged meanwhile may come back until the end of that time.
         """
         load_nfcpy()
         loop = asyncio.get_running_loop()
-        end, vain = loop.time() + timeout, 0
+        end, vain, has_worked = loop.time() + timeout, 0, False
         self._tag = None
         while True:
             trouble: LinkError | None = None
@@ -49,10 +49,13 @@ class NfcpyReader(Reader):
                 if connection := await self._look():
                     self._tag = _NfcpyTag(self, connection)
                     return self._tag
+                has_worked = True
             except LinkTimeout:
                 raise
             except LinkError as error:
                 trouble = error
+            if isinstance(trouble, ReaderAbsent) and not has_worked:
+                raise trouble
             vain = vain + 1 if trouble and not isinstance(trouble, ReaderAbsent) else 0
             if loop.time() >= end or vain >= _PATIENCE:
                 raise trouble or no_tag(timeout)

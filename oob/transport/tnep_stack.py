@@ -158,5 +158,9 @@ class TnepStack:
 def nfc_listener(
     emulator: Emulator, greet: Greet = nothing_more, *, timing: Timing | None = None, report: Report = silent
 ) -> Peripheral:
-    """Return a Listener for those who tap the emulated tag; `greet` says what they see beside the service."""
+    """Return a Listener for those who tap the emulated tag; `greet` says what they see beside the service.
+
+    Most pass `lambda: device.tapped(url)`, which shows a URL and what to pair by, anew at each tap. `start` raises
+    UsageError or LinkError where the front-end cannot be a tag.
+    """
     return Peripheral(TnepStack(emulator, greet, report=report), timing=timing)

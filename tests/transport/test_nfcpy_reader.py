@@ -229,15 +229,22 @@ class Plug:
             raise look
 
 
-async def test_a_reader_that_is_not_there_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_that_was_there_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oob.transport.nfcpy_reader._ABSENT_PAUSE", 0.001)
-    plug = Plug(monkeypatch, *[ReaderAbsent("there is none")] * 20, None)
+    plug = Plug(monkeypatch, None, *[ReaderAbsent("it was unplugged")] * 20, None)
     with pytest.raises(DeviceNotFound):
         await NfcpyReader(technologies=("106A",)).tap(0.3)
-    assert plug.seen > 21
-    Plug(monkeypatch, ReaderAbsent("there is none"))
+    assert plug.seen > 22
+    Plug(monkeypatch, None, ReaderAbsent("it was unplugged"))
     with pytest.raises(ReaderAbsent):
-        await NfcpyReader().tap(0.05)
+        await NfcpyReader(technologies=("106A",)).tap(0.05)
+
+
+async def test_a_reader_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug = Plug(monkeypatch, ReaderAbsent("there is none"))
+    with pytest.raises(ReaderAbsent):
+        await NfcpyReader().tap(LONG)
+    assert plug.seen == 1
 
 
 async def test_a_reader_that_cannot_be_used_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
