@@ -93,7 +93,7 @@ class _Type2:
         self._begin = 0  # of the message, in cells; 0 where there is no TLV for it
 
     def open(self) -> Procedure[None]:
-        """Read the capability container, and walk the TLVs (sections 2.2, 2.3 and 6.1)."""
+        """Read the capability container, and walk the TLVs."""
         magic, version, size, access = yield from self._pages.get(_CC)
         if magic != 0xE1 or version >> 4 != 1:
             remedy = "Use another tag, or format it with an app"
@@ -115,7 +115,7 @@ class _Type2:
         return (yield from self._bytes(cells))
 
     def write(self, message: bytes) -> Procedure[None]:
-        """Write a message: length 0, the rest, and the length at last (section 6.4.3)."""
+        """Write a message: length 0, the rest, and the length at last."""
         require_room(self, message)
         length = bytes((len(message),)) if len(message) < _LONG else bytes((_LONG, *divmod(len(message), 256)))
         block = bytes((_NDEF,)) + length + message
@@ -146,8 +146,8 @@ class _Type2:
     def _lock_bits(self) -> Procedure[tuple[int, bytes]]:
         """Return the page of the dynamic lock bits, and what to write there. UsageError for other chips.
 
-        A chip is known by its maker, its data area, and where its memory ends: READ goes on at page 0 there (section
-        10.2). GET_VERSION would say it outright, but cannot be said through PC/SC.
+        A chip is known by its maker, its data area, and where its memory ends: READ goes on at page 0 there (NXP,
+        NTAG213/215/216, section 10.2). GET_VERSION would say it outright, but cannot be said through PC/SC.
         """
         head = yield from self._bytes(list(range(_DATA)))
         page, bits = _NTAG.get(head[14], (0, b""))
@@ -180,7 +180,7 @@ class _Type2:
             self._cells = cells[at:]
 
     def _measure(self, cells: list[int], at: int) -> Procedure[tuple[int, int]]:
-        """Return the length that stands at a cell, of 1 or 3 bytes, and the cell behind it (section 2.3)."""
+        """Return the length that stands at a cell, of 1 or 3 bytes, and the cell behind it."""
         head = yield from self._bytes(cells[at : at + 1])
         if head != bytes((_LONG,)):
             if head:
@@ -203,7 +203,7 @@ class _Type2:
 
 
 def _reserved(kind: int, value: bytes) -> range:
-    """Return the addresses that a Lock or Memory Control TLV takes from the data area (sections 2.3.2 and 2.3.3)."""
+    """Return the addresses that a Lock or Memory Control TLV takes from the data area."""
     if len(value) != 3:
         raise PeerError("a control TLV has 3 bytes", step=_STEP)
     position, size, units = value

@@ -35,7 +35,7 @@ def open_type3() -> Procedure[TagMemory]:
 
 @dataclass(frozen=True)
 class _Attributes:
-    """The attribute block (section 6.1)."""
+    """The attribute block."""
 
     version: int
     nbr: int
@@ -124,7 +124,7 @@ class _Type3:
 
 
 def _check(blocks: Sequence[int]) -> Procedure[bytes]:
-    """Return what is in these blocks (section 5.4)."""
+    """Return what is in these blocks."""
     response = yield _check_command(blocks)
     if len(response) != 3 + _BLOCK * len(blocks) or response[:2] != bytes(2) or response[2] != len(blocks):
         raise PeerError(f"the tag does not give its block {blocks[0]} ({response[:2].hex()})", step=_STEP)
@@ -132,7 +132,7 @@ def _check(blocks: Sequence[int]) -> Procedure[bytes]:
 
 
 def _update(blocks: Sequence[int], data: bytes) -> Procedure[None]:
-    """Write these blocks (section 5.5)."""
+    """Write these blocks."""
     response = yield _UPDATE + _listed(blocks) + data
     if response != bytes(2):
         remedy = "It may be locked: use another tag"
@@ -146,7 +146,7 @@ def _check_command(blocks: Sequence[int]) -> bytes:
 
 
 def _listed(blocks: Sequence[int]) -> bytes:
-    """Return how many blocks, and an element of 2 bytes for each, of 3 where its number needs them (section 5.6)."""
+    """Return how many blocks, and an element of 2 bytes for each, of 3 where its number needs them."""
     elements = (bytes((0x80, block)) if block < 256 else b"\x00" + block.to_bytes(2, "little") for block in blocks)
     return bytes((len(blocks),)) + b"".join(elements)
 

@@ -14,7 +14,7 @@ from oob.framing.ndef import MAX_NDEF
 from oob.framing.procedure import Procedure, require_room
 
 AID: Final = bytes.fromhex("D2760000850101")
-"""The NDEF application (section 5.5.2)."""
+"""The NDEF application."""
 CC_FILE: Final = bytes.fromhex("E103")
 CC_LENGTH: Final = 15
 MAX_DATA: Final = 0xF6
@@ -92,7 +92,7 @@ class Type4Memory:
 
 
 def _parse(container: bytes) -> Type4Memory:
-    """Read the capability container (section 5.1)."""
+    """Read the capability container."""
     if len(container) != CC_LENGTH or int.from_bytes(container[:2], "big") < CC_LENGTH:
         raise PeerError("a Type 4 tag with a capability container that is too short", step=_STEP)
     if container[2] >> 4 not in _MAPPINGS or container[7:9] != _NDEF_FILE_CONTROL:

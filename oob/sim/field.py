@@ -14,12 +14,12 @@ from oob.transport.nfc import Card, no_tag, tag_lost
 
 BIT_RATE: Final = 106_000
 BITS_PER_BYTE: Final = 9
-"""Eight and a parity bit (ISO/IEC 14443-3, section 6.2.3.1)."""
+"""Eight and a parity bit (ISO/IEC 14443-3, standard frames)."""
 BLOCK_OVERHEAD: Final = 3
 """PCB and CRC of an ISO-DEP block (ISO/IEC 14443-4, section 7.1)."""
 BLOCK: Final = 256
 TURNAROUND: Final = 2 * 86e-6
-"""Seconds between the two directions and back: the least frame delay time, twice (ISO/IEC 14443-3, table 2)."""
+"""Seconds between the two directions and back: the least frame delay time of ISO/IEC 14443-3, twice."""
 
 
 @dataclass(frozen=True, slots=True)
