@@ -48,7 +48,8 @@ async def batch(args: argparse.Namespace, terminal: Terminal) -> int:
                 terminal.progress(Progress("batch", "made", f"{done} of {plan.count}"))
             await asyncio.sleep(0)  # here Ctrl-C takes effect
     terminal.say(f"Made {plan.count} devices with their labels in {args.out}; the table is {args.out / TABLE_FILE}.")
-    terminal.say(f"Run each with:  --model {args.model} --name {quote(plan.name)}{_printed(model)} --state DIRECTORY")
+    options = f"--model {args.model} --name {quote(plan.name)}{_printed(model)} --state {quote(str(args.out / '0001'))}"
+    terminal.say(f"Run each on its device, the first one so:  oob device run --ble {options}")
     terminal.say("The directories and labels hold what the devices are paired by: show them to nobody.")
     return 0
 
