@@ -27,10 +27,6 @@ class _Port:
     def __init__(self, stack: Stack, clients: Clients) -> None:
         self._stack, self._clients = stack, clients
 
-    @property
-    def is_engaged(self) -> bool:
-        return self._clients.is_engaged
-
     def on_connect(self, peer: Hashable, carrier: str = "") -> None:
         self._clients.on_connect(_Peer(self._stack, peer), carrier or self._stack.carrier)
 
