@@ -84,5 +84,8 @@ async def _each(calls: Iterable[Awaitable[None]]) -> None:
 
 
 def together(*listeners: Peripheral, timing: Timing | None = None) -> Peripheral:
-    """Return one Listener for the carriers of all these, which are not used by themselves any more."""
+    """Return one Listener for the carriers of all these, which are not used by themselves any more.
+
+    A `timing` belongs to that of an `nfc_listener` among them, too: for its `resume`, a tap may come again.
+    """
     return Peripheral(Stacks(each.stack for each in listeners), timing=timing)
