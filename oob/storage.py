@@ -23,6 +23,7 @@ _REMEDIES = {
     errno.EROFS: ("the file system is read-only", "Choose a directory that can be written"),
     errno.ENOENT: ("it does not exist", "Check the path"),
     errno.ENOTDIR: ("a part of its path is not a directory", "Check the path"),
+    errno.ELOOP: ("it is a symbolic link", "Remove it, or choose another directory"),
     errno.EISDIR: ("it is a directory", "Check the path"),
 }
 
@@ -79,8 +80,10 @@ def exclusive(directory: Path) -> Iterator[None]:
         yield
         return
     with renamed_errors("lock", directory):
-        file = (private_directory(directory) / LOCK_FILE).open("wb")
-    with file:
+        # A link of this name, from whoever may write in the directory, must not have another file emptied or made.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(private_directory(directory) / LOCK_FILE, flags, 0o600)
+    with os.fdopen(handle, "wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

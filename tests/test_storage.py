@@ -93,6 +93,19 @@ def test_a_directory_is_used_by_one_process_at_a_time(tmp_path: Path) -> None:
         raise OSError("of the body")
 
 
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Somebody else may have been in the directory before; nobody's file is emptied, and none is made elsewhere."""
+    directory, target = tmp_path / "state", tmp_path / "precious"
+    directory.mkdir()
+    (directory / storage.LOCK_FILE).symlink_to(target)
+    for content in (None, b"all that there is"):
+        if content is not None:
+            target.write_bytes(content)
+        with pytest.raises(StorageError, match="symbolic link"), storage.exclusive(directory):
+            pytest.fail("it was followed")
+        assert storage.find(target) == content
+
+
 def test_remove(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()

@@ -178,11 +178,11 @@ class InitiatorExchange(_Exchange):
         return self._device.subject if self._device else ""
 
     def _agree(self, device: Credential, receipt: bytes) -> Agreement:
-        exporter, secret, proof = self._session.exporter(), self._model.channel_secret(), self._model.proof
+        exporter, secret = self._session.exporter(), self._model.channel_secret()
         signed = None
-        if receipt or (self._context is not None and proof.mutual):
+        if receipt or (self._context is not None and self._model.proof.mutual):
             signed = self._countersign(device.key, Receipt.decode(receipt))
-            proof = signed[0].proof
+        proof = self._model.proof.untold() if signed is None else signed[0].proof
         channel, _ = channel_pair(exporter, proof.model, secret)
         return Agreement(device, proof, signed, channel, PairingKey.derive(exporter, proof, secret))
 

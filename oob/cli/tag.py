@@ -20,7 +20,8 @@ _WITH_K = (
     " the tag, not that the device is near, nor that nobody else has read it"
 )
 _WITHOUT_K = (
-    "it names the device's key and holds no secret: it proves nothing about who reads it, and anyone can copy it"
+    "it names the device's key and holds no secret to pair by: it proves nothing about who reads it, and anyone can"
+    " copy it, and know the device nearby by a tag key in it"
 )
 _UNCHANGED = "It is unchanged: do it again"
 _STICKER = "Hold a sticker to the reader; if this is one, with a copy of what a device shows, say --force"

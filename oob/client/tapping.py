@@ -13,7 +13,7 @@ from oob.progress import Progress, Report, silent
 from oob.transport.link import Link, Timing
 from oob.transport.nfc import Reader
 from oob.transport.readers import open_reader
-from oob.transport.tnep_poller import Tapped, connect
+from oob.transport.tnep_poller import RETAP, Tapped, connect
 from oob.transport.tnep_poller import tap as read_tag
 
 TAP_WAIT = 30.0
@@ -69,8 +69,9 @@ async def tap(
     """Wait for a tag and read it; what is returned is to be closed, for example by `async with`.
 
     `reader` is "usb", "tty:USB0:pn532", "pcsc" and so on, or None for the first that is found; one that is opened here
-    is closed with the tap. Raises DeviceNotFound for no tag within `timeout` seconds, LinkError and UsageError where
-    there is no reader, PeerError for what is no such tag.
+    is closed with the tap. Raises DeviceNotFound for no tag within `timeout` seconds, LinkLost within 60 s more for one
+    that comes and never lets itself be selected, LinkError and UsageError where there is no reader, PeerError for what
+    is no such tag.
     """
     used = open_reader(reader) if reader is None or isinstance(reader, str) else reader
     opened = None if used is reader else used
@@ -81,6 +82,8 @@ async def tap(
             try:
                 return await _held(tapped, opened, timing, report)
             except LinkLost as error:  # what it shows the next time may be new
+                if asyncio.get_running_loop().time() >= deadline + RETAP:
+                    raise  # a tag that stays, and refuses whatever is said to it
                 report(Progress("client", "tap again", error.cause))
             left = max(0.0, deadline - asyncio.get_running_loop().time())
     except BaseException:

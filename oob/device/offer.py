@@ -29,6 +29,8 @@ PRESS_WINDOW = 120.0
 """Seconds for which a press of the button lets a new owner in."""
 SHOWN_FOR = 600.0
 """Seconds for which a displayed code is good, from the start of the device or the press that showed it."""
+UNDER_WAY = 30.0
+"""Seconds from message_1 for which a tap does not change the secret of a handshake: as long as a link may be lost."""
 
 
 def nothing() -> None:
@@ -274,25 +276,33 @@ class DynamicSecretOffer(Offer):
     model = Model.SECRET
     _fresh: bytes | None = None
     _made_at = 0.0
+    _answered_at: float | None = None  # when somebody who knows the secret, or who repeats his message_1, was answered
 
     def out_of_band(self) -> Bootstrap:
         """Make a new secret, which alone is good from now on, for one try at message_3."""
         secret = self._fresh = self._random(SECRET_LENGTH)
-        self._made_at = self._clock()
+        self._made_at, self._answered_at = self._clock(), None
         return self._bootstrap(self.model, secret, dynamic=True)
 
     def tapped(self) -> Bootstrap | None:
-        """Make a new secret, unless the device has an owner and nobody pressed."""
+        """Make a new secret, unless the device has an owner and nobody pressed; none while one is under way."""
         try:
             super().require_armed()
         except AuthenticationError:
             return None
+        if self._is_under_way():
+            return self._bootstrap(self.model, self._fresh, dynamic=True)
         return self.out_of_band()
 
     def attempt(self) -> Attempt:
         """Return one handshake. LockedOut unless there was a tap."""
         secret = self._tapped()
-        return Attempt(SecretResponder(secret, dynamic=True), self._admit, lambda: self._burn(secret), self._use_up)
+        return Attempt(SecretResponder(secret, dynamic=True), self._answer, lambda: self._burn(secret), self._use_up)
+
+    def reset(self) -> dict[str, Any]:
+        """Forget the secret, and return the changes of state as `Offer.reset`."""
+        self._fresh = None
+        return super().reset()
 
     def require_armed(self) -> None:
         """Raise LockedOut unless there was a tap, AuthenticationError on an owned device that nobody pressed."""
@@ -305,10 +315,19 @@ class DynamicSecretOffer(Offer):
             raise LockedOut("nobody has tapped the device", step="message_1", remedy="Tap it, or scan its screen")
         return self._fresh
 
+    def _is_under_way(self) -> bool:
+        is_good = self._fresh is not None and 0 <= self._clock() - self._made_at <= PRESS_WINDOW
+        return is_good and self._answered_at is not None and self._clock() - self._answered_at <= UNDER_WAY
+
+    def _answer(self) -> None:
+        self.require_armed()
+        self._answered_at = self._clock()
+
     def _burn(self, secret: bytes) -> None:
         super().require_armed()
         if self._fresh != secret:
             raise LockedOut("the tap is used up", step="message_3", remedy="Tap the device again")
+        self._tapped()  # it may have become too old since message_1
         self._fresh = None
 
 

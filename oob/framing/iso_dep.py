@@ -8,7 +8,7 @@ n is the block number; i says that a byte with the card identifier (CID) follows
 block that came damaged is dropped where it is received: the reader asks again, and recovers what was lost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from oob.errors import PeerError
@@ -31,7 +31,7 @@ _NAK: Final = 0x10
 class Command:
     """A complete APDU, which waits for its response."""
 
-    apdu: bytes
+    apdu: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

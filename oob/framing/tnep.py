@@ -11,7 +11,7 @@ it has nothing yet, and the reader asks again by an EMPTY record whenever it lik
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
 
@@ -102,7 +102,7 @@ def find_service(records: Sequence[Record], name: str) -> Service | None:
 class Write:
     """Write this NDEF message to the tag."""
 
-    message: bytes
+    message: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def open_type2() -> Procedure[TagMemory]:
 class _Pages:
     """The pages as far as they were read, and as they were written."""
 
-    known: dict[int, bytes] = field(default_factory=dict)
+    known: dict[int, bytes] = field(default_factory=dict, repr=False)
 
     def get(self, page: int) -> Procedure[bytes]:
         """Return a page, 4 bytes. PeerError for any response that is none."""

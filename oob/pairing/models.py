@@ -68,6 +68,13 @@ class Proof:
             raise AuthenticationError("the device contradicts the bootstrap data on what was proven", step="message_4")
         return replace(self, dynamic=dynamic)
 
+    def untold(self) -> "Proof":
+        """Take what is left where the device signed no statement: that a secret is fresh is the word of its tag alone.
+
+        Whoever had a tag in hand can have written it, for a secret that is printed.
+        """
+        return proof_of(Model.SECRET, dynamic=False) if self.model is Model.SECRET else self
+
 
 PROOFS: Final = (
     Proof(Model.PINNED, "pinned", 128, dynamic=False, mutual=False, confirmed=False),

@@ -34,11 +34,6 @@ MAX_CLIENTS: Final = 4
 class Clients(Protocol):
     """Whom a stack tells of its clients, each of which it names by a `peer`."""
 
-    @property
-    def is_engaged(self) -> bool:
-        """Whether a conversation goes on, or waits for its client."""
-        ...
-
     def on_connect(self, peer: Hashable, carrier: str = "") -> None:
         """A client connected, by the `carrier` where there are several."""
         ...
@@ -205,12 +200,6 @@ class Peripheral:
         self._wake = asyncio.Event()
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def is_engaged(self) -> bool:
-        """Whether a conversation goes on, or waits for its client."""
-        active = self._active
-        return active is not None and (active.connection is not None or active.may_resume)
 
     async def start(self) -> None:
         """Serve clients; `advertise` lets them find the device. Raises LinkError."""

@@ -27,10 +27,6 @@ class _Port:
     def __init__(self, stack: Stack, clients: Clients) -> None:
         self._stack, self._clients = stack, clients
 
-    @property
-    def is_engaged(self) -> bool:
-        return self._clients.is_engaged
-
     def on_connect(self, peer: Hashable, carrier: str = "") -> None:
         self._clients.on_connect(_Peer(self._stack, peer), carrier or self._stack.carrier)
 
@@ -88,5 +84,8 @@ async def _each(calls: Iterable[Awaitable[None]]) -> None:
 
 
 def together(*listeners: Peripheral, timing: Timing | None = None) -> Peripheral:
-    """Return one Listener for the carriers of all these, which are not used by themselves any more."""
+    """Return one Listener for the carriers of all these, which are not used by themselves any more.
+
+    A `timing` belongs to that of an `nfc_listener` among them, too: for its `resume`, a tap may come again.
+    """
     return Peripheral(Stacks(each.stack for each in listeners), timing=timing)

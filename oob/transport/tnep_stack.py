@@ -43,11 +43,13 @@ class TnepStack:
     carrier = "nfc"
     is_writable = True
 
-    def __init__(self, emulator: Emulator, greet: Greet = nothing_more, *, report: Report = silent) -> None:
-        self._emulator, self._greet, self._report = emulator, greet, report
+    def __init__(
+        self, emulator: Emulator, greet: Greet = nothing_more, *, kept: float = KEPT, report: Report = silent
+    ) -> None:
+        self._emulator, self._greet, self._kept, self._report = emulator, greet, kept, report
         self._tag = TnepTag(SERVICE)
         self._card = Type4Card(self)
-        self._greeting: Sequence[Record] | None = None  # what the last tap was shown
+        self._greeting: Sequence[Record] = ()  # what the last tap was shown
         self._clients: Clients | None = None
         self._kept_until = 0.0  # by the loop's clock; until then the next tap may go on with the last one
         self._peer: Hashable = None  # names the tap that goes on
@@ -106,8 +108,8 @@ class TnepStack:
         self.end()
         if self._clients is None:
             return
-        goes_on = self._clients.is_engaged or asyncio.get_running_loop().time() < self._kept_until
-        if self._greeting is None or not goes_on:
+        # However long somebody is served elsewhere: what was shown before may be nobody's business any more.
+        if asyncio.get_running_loop().time() >= self._kept_until:
             self._greeting = self._greeted()
         self._tag.begin([*self._greeting, SERVICE.to_record()])
         self._peer = object()
@@ -151,7 +153,7 @@ class TnepStack:
         """The reader is gone."""
         peer, self._peer = self._peer, None
         if peer is not None and self._clients is not None:
-            self._kept_until = min(self._kept_until, asyncio.get_running_loop().time() + KEPT)
+            self._kept_until = min(self._kept_until, asyncio.get_running_loop().time() + self._kept)
             self._clients.on_disconnect(peer)
 
 
@@ -163,4 +165,5 @@ def nfc_listener(
     Most pass `lambda: device.tapped(url)`, which shows a URL and what to pair by, anew at each tap. `start` raises
     UsageError or LinkError where the front-end cannot be a tag.
     """
-    return Peripheral(TnepStack(emulator, greet, report=report), timing=timing)
+    kept = (timing or Timing()).resume
+    return Peripheral(TnepStack(emulator, greet, kept=kept, report=report), timing=timing)

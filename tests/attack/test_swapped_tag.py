@@ -80,6 +80,22 @@ async def test_a_copied_sticker_pairs_and_the_result_says_that_it_could_be_one(t
     assert "so does whoever has read or copied it" in explain(pairing.strength, dynamic=pairing.dynamic)
 
 
+async def test_a_sticker_that_calls_its_secret_fresh_is_contradicted(tmp_path: Path) -> None:
+    """Where something is to be bound, by the device's signature; where not, the result does not say so."""
+    async with seen(tmp_path) as (running, content):
+        assert content.bootstrap is not None
+        rewritten = await sticker(replace(content, bootstrap=replace(content.bootstrap, dynamic=True)))
+        with pytest.raises(AuthenticationError, match="contradicts the bootstrap data"):
+            await pair(running, rewritten)
+        assert await authorised(running) == 0
+        assert running.device.store.state.pairings == ()
+        link = await running.connect()
+        met = await running.client.meet(link, running.carried())
+        await link.close()
+        assert (met.strength, met.dynamic) == ("secret-static", False)
+        assert (await pair(running, await sticker(content))).status == "ready"  # the next tap works
+
+
 async def test_a_rewritten_url_is_shown_and_nothing_goes_there(tmp_path: Path) -> None:
     callers: list[object] = []
 

@@ -104,6 +104,20 @@ def test_what_is_bound(model: str) -> None:
     assert statement.exporter == exporter.export(EXPORTER_LABEL, cbor.encode(int(statement.proof.model)), 32)
 
 
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_what_the_bootstrap_data_say_of_a_secret_counts_once_the_device_has_signed_it(is_fresh: bool) -> None:
+    """Whoever rewrites a tag can write `dynamic`; without a statement nobody contradicts him."""
+    for context in (CONTEXT, None):
+        session_key, device = identity(), identity("Demo lamp")
+        ours = SecretInitiator(SECRET, device.credential.hash(), dynamic=True)
+        theirs = SecretResponder(SECRET, dynamic=is_fresh)
+        run = Run(InitiatorExchange(session_key, ours, context), ResponderExchange(device, theirs), session_key, device)
+        if context is not None and not is_fresh:
+            assert "contradicts" in str(raises(AuthenticationError, run.finish))
+        else:
+            assert run.finish()[0].proof == proof_of(Model.SECRET, dynamic=is_fresh and context is not None)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_each_run_has_an_exporter_value_of_its_own(model: str) -> None:
     session_key, device = identity(), identity("Demo lamp")

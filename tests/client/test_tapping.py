@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oob.client import pair, tap
-from oob.errors import DeviceNotFound, PeerError, UsageError
+from oob.errors import DeviceNotFound, LinkLost, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.framing.ndef import Record, Tnf, encode
 from oob.framing.type4_card import StoredNdef, Type4Card
@@ -15,8 +15,10 @@ from oob.pairing.tag_content import BOOTSTRAP_TYPE, TagContent
 from oob.progress import Progress
 from oob.sim.field import Field
 from oob.sim.home import home
+from oob.sim.virtual_time import run
 from oob.sim.ways import StaticTagWay, TapWay
 from oob.transport.carrier import beside
+from oob.transport.nfc_profile import SERVICE
 from oob.transport.tnep_stack import nfc_listener
 
 URL = "https://maker.example/d/7"
@@ -83,6 +85,29 @@ async def test_a_tag_that_tells_nothing_to_pair_by(is_device: bool, remedy: str)
     else:
         listening.cancel()
         await asyncio.wait({listening})
+
+
+def test_a_tag_that_refuses_each_selection_is_not_tapped_for_ever() -> None:
+    class Refusing(StoredNdef):
+        def written(self, message: bytes) -> None:
+            self.refused = True
+
+        def content(self) -> bytes:
+            refusal = encode([Record(Tnf.WELL_KNOWN, b"Te", b"\x01")])
+            return refusal if self.refused else encode([SERVICE.to_record()])
+
+        def begin(self) -> None:
+            self.refused = False
+
+    async def main() -> float:
+        field = Field()
+        async with beside(field.emulate(Type4Card(Refusing()))):
+            with pytest.raises(LinkLost, match="ended the exchange"):
+                async with asyncio.timeout(600):
+                    await tap(field, timeout=5)
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) < 5 + 60 + 1
 
 
 @pytest.mark.parametrize("message", [b"\x00", encode([Record(Tnf.EXTERNAL, BOOTSTRAP_TYPE, b"\xa0")])])

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from oob.device.offer import (
+    UNDER_WAY,
     Attempt,
     ButtonOffer,
     CompareOffer,
@@ -248,6 +249,45 @@ def test_a_tap_is_good_for_two_minutes(tmp_path: Path) -> None:
     offer = DynamicSecretOffer(store(tmp_path), os.urandom, clock)
     offer.out_of_band()
     clock.now += 121
+    with pytest.raises(LockedOut, match="tapped"):
+        offer.attempt()
+
+
+def test_a_secret_that_is_too_old_at_message_3_is_none(tmp_path: Path) -> None:
+    clock = Clock()
+    offer = make(DynamicSecretOffer, tmp_path, clock)
+    offer.tapped()
+    attempt = offer.attempt()
+    attempt.admit()
+    clock.now += 121
+    with pytest.raises(LockedOut, match="tapped"):
+        attempt.begin()
+
+
+def test_a_touch_does_not_change_the_secret_of_a_handshake_under_way(tmp_path: Path) -> None:
+    """A phone that lies on the device, and pairs by another carrier, is seen anew again and again."""
+    clock = Clock()
+    offer = make(DynamicSecretOffer, tmp_path, clock)
+    first = offer.tapped()
+    attempt = offer.attempt()
+    attempt.admit()
+    clock.now += UNDER_WAY
+    assert offer.tapped() == first
+    attempt.begin()
+    assert offer.tapped() not in (first, None)
+    offer.attempt().admit()
+    kept = offer.tapped()
+    clock.now += UNDER_WAY + 1
+    assert offer.tapped() not in (kept, None)
+
+
+def test_the_secret_of_a_tap_does_not_outlive_a_reset(tmp_path: Path) -> None:
+    offer = make(DynamicSecretOffer, tmp_path)
+    offer.tapped()
+    attempt = offer.attempt()
+    offer._store.update(**offer.reset())
+    with pytest.raises(LockedOut):
+        attempt.begin()
     with pytest.raises(LockedOut, match="tapped"):
         offer.attempt()
 

@@ -170,3 +170,7 @@ def test_any_bytes_are_an_answer_or_refused(ats: bytes) -> None:
         return
     assert read.frame_size in FRAME_SIZES
     assert 0 <= read.fwi <= 14
+
+
+def test_what_a_command_carries_is_not_shown() -> None:
+    assert "secret" not in repr(Command(b"secret"))

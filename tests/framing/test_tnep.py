@@ -250,3 +250,7 @@ def test_whatever_is_written_the_tag_has_an_answer() -> None:
         assert content == b"" or decode(content)
         if random.random() < 0.01:
             tag.begin(GREETING)
+
+
+def test_what_is_written_is_not_shown() -> None:
+    assert "secret" not in repr(Write(b"secret"))

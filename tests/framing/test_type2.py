@@ -320,3 +320,11 @@ def test_tags_that_lie(name: str, rounds: int) -> None:
     write(used, b"a message of theirs" * 4)
     refused = fuzz(lambda: deepcopy(used), rounds, seed=1)
     assert rounds * 0.5 < refused < rounds * 0.95
+
+
+def test_what_was_read_is_not_shown() -> None:
+    chip = SimulatedNtag()
+    write(chip, b"secret")
+    memory = opened(chip)
+    assert drive(memory.read(), chip.process) == b"secret"
+    assert "known" not in repr(vars(memory))

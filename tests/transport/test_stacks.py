@@ -7,6 +7,7 @@ import pytest
 
 from oob.errors import LinkBusy, LinkError
 from oob.framing.gatt import MessageType
+from oob.framing.ndef import Record, Tnf
 from oob.sim.field import Field
 from oob.transport.link import FramedLink
 from oob.transport.peripheral import MAX_CLIENTS, Clients, Peripheral
@@ -14,7 +15,7 @@ from oob.transport.stacks import Stacks, together
 from oob.transport.tcp import TcpStack, connect
 from oob.transport.tnep_poller import connect as tapped_link
 from oob.transport.tnep_poller import tap
-from oob.transport.tnep_stack import nfc_listener
+from oob.transport.tnep_stack import Greet, nfc_listener, nothing_more
 
 HANDSHAKE = MessageType.HANDSHAKE
 
@@ -22,9 +23,9 @@ HANDSHAKE = MessageType.HANDSHAKE
 class Home:
     """A device on TCP and on simulated NFC."""
 
-    def __init__(self) -> None:
+    def __init__(self, greet: Greet = nothing_more) -> None:
         self.tcp, self.field = TcpStack("127.0.0.1", 0), Field()
-        self.listener = together(Peripheral(self.tcp), nfc_listener(self.field))
+        self.listener = together(Peripheral(self.tcp), nfc_listener(self.field, greet))
 
     async def start(self) -> None:
         await self.listener.start()
@@ -53,6 +54,24 @@ async def test_whoever_begins_is_served_and_the_other_is_told_that_it_is_busy(fi
     await device.send(HANDSHAKE, b"answer")
     assert await one.receive(5) == (HANDSHAKE, b"answer")
     for each in (one, other, device):
+        await each.close()
+    await home.listener.close()
+
+
+async def test_a_tap_beside_another_carrier_is_greeted_as_things_are_now() -> None:
+    """Not as an earlier tap was, when the device had no owner yet: its owner, who is connected, may stay for hours."""
+    secret, url = Record(Tnf.EXTERNAL, b"oob.invalid:b", b"K"), Record(Tnf.WELL_KNOWN, b"U", b"\x04a")
+    shown = [url, secret]
+    home = Home(lambda: tuple(shown))
+    await home.start()
+    await (await tap(home.field, 5)).close()
+    shown.remove(secret)  # it has an owner now
+    owner = await home.by_tcp()
+    await owner.send(HANDSHAKE, b"the owner")
+    device = await home.listener.accept()
+    tapped = await tap(home.field, 5)
+    assert tapped.records[:-1] == (url,)
+    for each in (tapped, owner, device):
         await each.close()
     await home.listener.close()
 

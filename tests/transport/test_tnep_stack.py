@@ -13,6 +13,7 @@ from oob.framing.tnep import NOTHING_NEW
 from oob.progress import Progress
 from oob.sim.field import Field
 from oob.transport import tnep_stack
+from oob.transport.link import Timing
 from oob.transport.nfc import Card
 from oob.transport.nfc_profile import SERVICE, frames_of, record_of
 from oob.transport.peripheral import Peripheral
@@ -34,7 +35,6 @@ class Notes:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
         self.peers: list[object] = []
-        self.is_engaged = False
 
     def on_connect(self, peer: object, carrier: str = "") -> None:
         self.peers.append(peer)
@@ -206,27 +206,27 @@ def test_a_tap_that_had_selected_may_come_again_for_30_s(run_virtual: Run) -> No
     run_virtual(main(0, says(SELECT, DESELECT), False))
 
 
-async def test_what_is_kept_is_kept_for_as_long_as_the_conversation(notes: Notes) -> None:
-    count = iter(range(9))
-    stack = await started(notes, greet=lambda: [Record(Tnf.WELL_KNOWN, b"U", bytes((next(count),)))])
-    stack.begin()
-    first = stack.content()
-    await stack.advertise(None)  # what was offered is used up, and not yet done
-    notes.is_engaged = True
-    stack.begin()
-    assert stack.content() == first
-    notes.is_engaged = False
-    stack.begin()
-    assert decode(stack.content())[0] == Record(Tnf.WELL_KNOWN, b"U", b"\x01")
-    await stack.stop()
+def test_what_is_kept_is_kept_for_as_long_as_the_conversation_may_be_taken_up(run_virtual: Run) -> None:
+    async def main(away: float, is_kept: bool) -> None:
+        field, count = Field(), iter(range(9))
+        greet = lambda: [Record(Tnf.WELL_KNOWN, b"U", bytes((next(count),)))]  # noqa: E731
+        listener = nfc_listener(field, greet, timing=Timing(resume=2 * KEPT))
+        await listener.start()
+        await asyncio.sleep(0)
+        tapped = await tap(field, 5)
+        link = await connect(tapped)
+        await link.send(HANDSHAKE, b"message_1")
+        field.near(False)
+        await asyncio.sleep(away)
+        field.near()
+        again = await tap(field, 5)
+        assert (again.records == tapped.records) == is_kept
+        await again.close()
+        await link.close()
+        await listener.close()
 
-
-async def test_the_first_tap_is_greeted_also_while_somebody_is_served_elsewhere(notes: Notes) -> None:
-    stack = await started(notes, greet=lambda: [URL])
-    notes.is_engaged = True  # by another carrier
-    stack.begin()
-    assert decode(stack.content()) == (URL, SERVICE.to_record())
-    await stack.stop()
+    run_virtual(main(2 * KEPT - 0.1, True))
+    run_virtual(main(2 * KEPT + 0.1, False))
 
 
 async def test_everybody_is_shown_the_service_also_who_would_be_refused(notes: Notes) -> None:
