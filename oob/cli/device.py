@@ -8,7 +8,7 @@ from oob.cli.arguments import parse_address
 from oob.cli.keyboard import Keyboard
 from oob.cli.terminal import Terminal
 from oob.device import Device
-from oob.device.offer import DynamicSecretOffer, Offer
+from oob.device.tag_offers import DynamicSecretOffer
 from oob.errors import AuthenticationError, OobError, UsageError
 from oob.pairing import Model, Passcode
 from oob.pairing.tag_content import TagContent
@@ -119,7 +119,7 @@ def _show_offer(device: Device, terminal: Terminal) -> None:
     """Show what a person has to carry: this terminal is the device's screen."""
     by_tap = isinstance(device.offer, DynamicSecretOffer)  # which is armed by the tap itself
     try:
-        Offer.require_armed(device.offer) if by_tap else device.offer.require_armed()
+        device.offer.require_open() if by_tap else device.offer.require_armed()
     except AuthenticationError as error:
         terminal.say(f"Not pairing: {error.cause}. Press Enter here, or start with --press, to pair anew.")
         return

@@ -16,6 +16,8 @@ SETTLE: Final = 1.0
 """Seconds for which the radio listens on after the first device, to notice a second one."""
 MAX_STRANGERS: Final = 3
 """Devices that may carry the right tag and be another one, before nobody is tried any more."""
+HINTED: Final = Timing(resume=5.0)
+"""What is reached by a hint may be anything: it is not waited for as a device is that was found."""
 MAX_LISTED: Final = 8
 """Devices that an error lists."""
 
@@ -75,7 +77,7 @@ class Search:
             self._last = hint
             self._tell("connecting", f"{address[0]} port {address[1]}")
             with suppress(DeviceNotFound):
-                return await tcp.connect(*address, timing=self._timing)
+                return await tcp.connect(*address, timing=self._timing or HINTED)
         return None
 
     async def _reach_nearby(self) -> Link:

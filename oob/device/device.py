@@ -27,7 +27,8 @@ from oob.binding import (
 from oob.binding.management import Answer, Done, Remove, Request, Reset, Status, decode_request
 from oob.crypto import Curve, EcdhKey
 from oob.device.certifier import Certifier, Page, check_root
-from oob.device.offer import Attempt, Offer, offer_kind
+from oob.device.offer import Attempt, Offer
+from oob.device.offers import offer_kind
 from oob.device.owners import Owners, label_of
 from oob.device.presence import Presence
 from oob.device.state import MAX_PAIRINGS, DeviceStore, Owner, Paired

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from oob.device.offer import offer_kind
+from oob.device.offers import offer_kind
 from oob.device.state import DeviceStore
 from oob.errors import UsageError
 from oob.labels.drawing import KINDS, WIDTH, Label, draw

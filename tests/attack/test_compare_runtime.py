@@ -11,7 +11,7 @@ import pytest
 
 from oob.binding import InitiatorExchange
 from oob.client import Comparison
-from oob.device.offer import CompareOffer
+from oob.device.screen_offers import CompareOffer
 from oob.errors import AuthenticationError, OobError
 from oob.framing.gatt import MessageType
 from oob.pairing import CompareInitiator, Model

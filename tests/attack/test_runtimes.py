@@ -13,7 +13,8 @@ import pytest
 from oob.binding import Claim, InitiatorExchange, Proceed, ResponderExchange
 from oob.client import Client, PresenceAlone
 from oob.client.entries import Entries
-from oob.device.offer import DynamicSecretOffer, PasscodeOffer
+from oob.device.screen_offers import PasscodeOffer
+from oob.device.tag_offers import DynamicSecretOffer
 from oob.errors import AuthenticationError, IssuanceError, LinkError, LockedOut, OobError, UsageError
 from oob.framing.gatt import MessageType
 from oob.pairing import (

@@ -13,7 +13,8 @@ from oob.binding import Receipt, ResponderExchange, statement
 from oob.binding import exchange as binding_exchange
 from oob.crypto import Curve, EcdhKey, EcdhPublic, cpace_shared
 from oob.device import Device, device
-from oob.device.offer import Attempt, PasscodeOffer
+from oob.device.offer import Attempt
+from oob.device.screen_offers import PasscodeOffer
 from oob.errors import LinkTimeout, LockedOut, OobError, PeerError
 from oob.framing.gatt import MessageType
 from oob.handshake import Ead, refusal, responder, session

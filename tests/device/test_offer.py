@@ -3,20 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from oob.device.offer import (
-    UNDER_WAY,
-    Attempt,
-    ButtonOffer,
-    CompareOffer,
-    DynamicSecretOffer,
-    Offer,
-    PasscodeOffer,
-    PinnedOffer,
-    PrintedPasscodeOffer,
-    SecretOffer,
-    offer_kind,
-)
+from oob.device.offer import Attempt, Offer
+from oob.device.offers import offer_kind
+from oob.device.screen_offers import ButtonOffer, CompareOffer, PasscodeOffer, PrintedPasscodeOffer
 from oob.device.state import DeviceStore, Paired
+from oob.device.tag_offers import UNDER_WAY, DynamicSecretOffer, PinnedOffer, SecretOffer
 from oob.errors import AuthenticationError, LockedOut, UsageError
 from oob.pairing import Bootstrap, Model
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from oob.binding.management import Done, Invite, List, Listing, Remove, Rename, Reset
-from oob.device.offer import SecretOffer
 from oob.device.owners import Owners, label_of
 from oob.device.state import DeviceStore, Owner, Paired
+from oob.device.tag_offers import SecretOffer
 from oob.errors import UsageError
 
 FIRST, SECOND = (Paired(bytes([n]) * 32, "", "passcode", "passcode", bytes(32)) for n in (1, 2))

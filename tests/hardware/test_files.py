@@ -13,7 +13,7 @@ from dbus_fast.aio import MessageBus
 
 from oob.cli.arguments import parse_address
 from oob.cli.parser import parse
-from oob.device.offer import offer_kind
+from oob.device.offers import offer_kind
 from oob.pairing import Model
 from oob.transport.bluez_bus import OBJECT_MANAGER
 from oob.transport.finding import State
