@@ -9,6 +9,7 @@ import pytest
 from bleak.exc import BleakDeviceNotFoundError
 
 from oob.client import Search, nearby, reach
+from oob.client.nearby import HINTED
 from oob.discovery import NONCE_LENGTH, advertised_tag
 from oob.errors import AuthenticationError, DeviceNotFound, LinkBusy, LinkError, LinkTimeout, OobError, PeerError
 from oob.framing.gatt import MessageType
@@ -16,7 +17,7 @@ from oob.progress import Progress
 from oob.sim.radio import VirtualRadio
 from oob.sim.virtual_time import run
 from oob.transport.gatt_profile import SERVICE_UUID
-from oob.transport.link import FramedLink, Link
+from oob.transport.link import FramedLink, Link, Timing
 from oob.transport.peripheral import Peripheral
 from oob.transport.tcp import TcpStack
 from tests.transport.fake_bleak import FakeClient, FakeScanner
@@ -310,6 +311,19 @@ async def test_the_first_hint_at_which_a_device_answers() -> None:
         ("connecting", dead),
         ("connecting", here),
     ]
+
+
+@pytest.mark.parametrize(("timing", "used"), [(None, HINTED), (Timing(resume=1.0), Timing(resume=1.0))])
+async def test_what_answers_at_a_hint_is_not_waited_for_as_a_device_is(
+    monkeypatch: pytest.MonkeyPatch, timing: Timing | None, used: Timing
+) -> None:
+    async def connect(host: str, port: int, *, timing: Timing | None) -> Timing | None:
+        return timing
+
+    monkeypatch.setattr("oob.transport.tcp.connect", connect)
+    told: object = await Search(hints=("127.0.0.1:1",), timing=timing).reach()
+    assert told == used
+    assert used.resume < Timing().resume
 
 
 async def test_what_a_hint_led_to_gives_way_to_the_device_nearby(radio: VirtualRadio) -> None:
