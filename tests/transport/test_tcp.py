@@ -212,6 +212,24 @@ def test_a_hint_that_points_out_of_the_house(hint: str) -> None:
     assert local_address(hint) is None
 
 
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        ("127.0.0.0 127.255.255.255", "126.255.255.255 128.0.0.0"),
+        ("10.0.0.0 10.255.255.255", "9.255.255.255 11.0.0.0"),
+        ("172.16.0.0 172.31.255.255", "172.15.255.255 172.32.0.0"),
+        ("192.168.0.0 192.168.255.255", "192.167.255.255 192.169.0.0"),
+        ("169.254.0.0 169.254.255.255", "169.253.255.255 169.255.0.0"),
+        ("[::1]", "[::] [::2]"),
+        ("[fe80::] [febf:ffff::]", "[fe7f:ffff::] [fec0::]"),
+        ("[fc00::] [fdff:ffff::]", "[fbff:ffff::] [fe00::]"),
+    ],
+)
+def test_the_house_ends_where_its_networks_do(inside: str, outside: str) -> None:
+    assert all(local_address(f"{host}:1") for host in inside.split())
+    assert not any(local_address(f"{host}:1") for host in outside.split())
+
+
 async def test_a_hint_that_no_resolver_takes() -> None:
     address = local_address("[fe80::1%a..b]:1")
     assert address is not None
