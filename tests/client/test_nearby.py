@@ -329,10 +329,13 @@ async def test_what_answers_at_a_hint_is_not_waited_for_as_a_device_is(
 async def test_what_a_hint_led_to_gives_way_to_the_device_nearby(radio: VirtualRadio) -> None:
     await radio.peripheral(tag=tag_of(KEY))
     scanner, backend = radio.scanner_backend, radio.client_backend
+    told: list[Progress] = []
     async with listening() as here:
-        search = Search(tag_key=KEY, hints=(here,), timeout=1.0, scanner=scanner, backend=backend)
+        search = Search(tag_key=KEY, hints=(here,), timeout=1.0, scanner=scanner, backend=backend, report=told.append)
         await (await search.reach()).close()
         assert search.go_on(STRANGE)
+        detail = f"what answers at {here} did not prove to be the device that is meant"
+        assert told[-1] == Progress("client", "another", detail)
         link = await search.reach()
         assert link.carrier == "ble"
         await link.close()

@@ -12,17 +12,19 @@ from oob.framing.ndef import Record, Tnf, encode
 from oob.framing.type4_card import StoredNdef, Type4Card
 from oob.pairing import Bootstrap, Model
 from oob.pairing.tag_content import BOOTSTRAP_TYPE, TagContent
-from oob.progress import Progress
+from oob.progress import Progress, Report
 from oob.sim.field import Field
 from oob.sim.home import home
 from oob.sim.virtual_time import run
 from oob.sim.ways import StaticTagWay, TapWay
 from oob.transport.carrier import beside
+from oob.transport.nfc import Reader
 from oob.transport.nfc_profile import SERVICE
 from oob.transport.tnep_stack import nfc_listener
 
 URL = "https://maker.example/d/7"
-BOOTSTRAP = Bootstrap(1, (Model.SECRET,), bytes(32), bytes(16), bytes(16), name="Lamp")
+SECRET = b"sixteen letters."
+BOOTSTRAP = Bootstrap(1, (Model.SECRET,), bytes(32), SECRET, bytes(16), name="Lamp")
 CONTENT = TagContent(URL, BOOTSTRAP)
 
 
@@ -34,7 +36,8 @@ async def test_a_sticker_tells_what_to_pair_by_and_nothing_goes_through_it() -> 
     ):
         assert (tapped.content, tapped.bootstrap, tapped.link) == (CONTENT, BOOTSTRAP, None)
     assert told[-1] == Progress("client", "tapped", "Lamp")
-    assert "00" * 16 not in repr(tapped)
+    assert SECRET.decode() not in repr(tapped)
+    assert SECRET.hex() not in repr(tapped)
 
 
 async def test_the_handshake_goes_through_the_tag_of_a_device() -> None:
@@ -133,10 +136,47 @@ async def test_a_reader_that_was_opened_for_the_tap_is_closed_with_it(monkeypatc
         await tap("usb", timeout=0.01)
     assert field.closed == 1
     async with beside(field.emulate(Type4Card(StoredNdef(CONTENT.encode())))):
-        await (await tap(None, timeout=5)).close()
+        async with await tap(None, timeout=5):
+            assert field.closed == 1
         assert field.closed == 2
         await (await tap(field, timeout=5)).close()
         assert field.closed == 2
+
+
+async def test_a_tap_that_is_closed_lets_go_of_the_tag() -> None:
+    class Card(Type4Card):
+        let_go = 0
+
+        def deactivate(self) -> None:
+            super().deactivate()
+            self.let_go += 1
+
+    field, card = Field(), Card(StoredNdef(CONTENT.encode()))
+    async with beside(field.emulate(card)):
+        tapped = await tap(field, timeout=5)
+        assert card.let_go == 0
+        await tapped.close()
+        assert card.let_go == 1
+
+
+def test_taps_that_break_off_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[float] = []
+
+    async def read(reader: Reader, timeout: float, *, report: Report) -> None:
+        left.append(timeout)
+        await asyncio.sleep(min(3, timeout))
+        if timeout == 0:
+            raise DeviceNotFound("no tag came")
+
+    async def leave(*_: object) -> None:
+        await asyncio.sleep(1)
+        raise LinkLost("it shows something new")
+
+    monkeypatch.setattr("oob.client.tapping.read_tag", read)
+    monkeypatch.setattr("oob.client.tapping._held", leave)
+    with pytest.raises(DeviceNotFound):
+        run(tap(Field(), timeout=10))
+    assert left == pytest.approx([10, 6, 2, 0])
 
 
 @pytest.mark.parametrize("carrier", ["nfc", "nfc-static"])

@@ -238,10 +238,30 @@ def test_a_dynamic_secret_gives_way_to_the_next_tap(tmp_path: Path) -> None:
 def test_a_tap_is_good_for_two_minutes(tmp_path: Path) -> None:
     clock = Clock()
     offer = DynamicSecretOffer(store(tmp_path), os.urandom, clock)
+    assert not offer.is_armed()
     offer.out_of_band()
-    clock.now += 121
+    clock.now += 120
+    assert offer.is_armed()
+    assert offer.attempt().responder.proof.dynamic
+    clock.now += 1
     with pytest.raises(LockedOut, match="tapped"):
         offer.attempt()
+    clock.now -= 60  # set back, into the time in which it was good
+    with pytest.raises(LockedOut, match="tapped"):
+        offer.attempt()
+    offer.out_of_band()
+    clock.now -= 0.5
+    assert not offer.is_armed()
+
+
+def test_a_tap_lets_nobody_in_once_the_device_has_an_owner(tmp_path: Path) -> None:
+    offer = make(DynamicSecretOffer, tmp_path)
+    offer.out_of_band()
+    attempt = offer.attempt()
+    offer._store.update(pairings=OWNED)
+    for refused in (offer.require_armed, attempt.admit, attempt.begin):
+        with pytest.raises(AuthenticationError, match="has an owner"):
+            refused()
 
 
 def test_a_secret_that_is_too_old_at_message_3_is_none(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oob.errors import LinkLost, PeerError, UsageError
-from oob.framing.ndef import Record, Tnf, decode, encode
+from oob.framing.ndef import MAX_NDEF, Record, Tnf, decode, encode
 from oob.framing.tnep import (
     MAX_QUEUED,
     NOTHING_NEW,
@@ -69,6 +69,28 @@ def test_a_conversation() -> None:
     assert tag.content() == encode(GREETING)
 
 
+def test_the_bytes_on_the_air() -> None:
+    tag = TnepTag(Service("urn:a"))
+    tag.begin([tag.service.to_record()])
+    assert tag.content() == b"\xd1\x02\x0cTp\x10\x05urn:a\x00\x00\x0f" + MAX_NDEF.to_bytes(2, "big")
+    tag.receive(b"\xd1\x02\x06Ts\x05urn:a")
+    assert tag.content() == b"\xd1\x02\x01Te\x00"  # at once: it is not busy
+    tag.receive(b"\xff")
+    assert tag.content() == b"\xd1\x02\x01Te\x01"
+    assert next(select(tag.service)) == Write(b"\xd1\x02\x06Ts\x05urn:a")
+    assert next(deselect()) == Write(b"\xd1\x02\x01Ts\x00")
+
+
+def test_who_selects_anew_reads_nothing_that_was_meant_before() -> None:
+    tag = begun()
+    run(tag, select(SERVICE))
+    tag.send(WORLD)
+    for step in (next(deselect()), next(select(SERVICE))):
+        assert isinstance(step, Write)
+        tag.receive(step.message)
+    assert [each.type for each in decode(tag.content())] == [b"Te"]
+
+
 def test_a_busy_tag_is_read_again_and_says_in_time_that_it_has_nothing_yet() -> None:
     tag, waits = begun(), list[float]()
     run(tag, select(SERVICE))
@@ -101,6 +123,21 @@ def test_what_does_not_fit_one_message_comes_with_the_next() -> None:
         tag.send(each)
     answers = [run(tag, exchange(service, [])) for _ in range(3)]
     assert answers == [tuple(records[:2]), tuple(records[2:4]), tuple(records[4:])]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [((44, 44), [2]), ((44, 45), [1, 1]), ((200, 1), [1, 1]), ((1,) * 20, [15, 5])]
+)
+def test_a_message_is_filled_to_the_last_byte_and_no_further(sizes: tuple[int, ...], expected: list[int]) -> None:
+    """Each record has 3 bytes more, the status 6; what fits no message goes alone."""
+    service = Service(SERVICE.name, max_message=100)
+    tag = TnepTag(service)
+    tag.begin([service.to_record()])
+    run(tag, select(service))
+    for size in sizes:
+        tag.send(Record(Tnf.UNKNOWN, payload=bytes(size)))
+    answers = [run(tag, exchange(service, [])) for _ in expected]
+    assert [len(each) for each in answers if isinstance(each, tuple)] == expected
 
 
 def test_what_waits_for_a_reader_that_does_not_read_is_bounded() -> None:
@@ -217,11 +254,19 @@ def test_malformed_parameters(payload: bytes) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"name": ""}, {"name": "a" * 256}, {"name": "ü"}, {"wait_int": 64}, {"extensions": 16}, {"max_message": 0}],
+    [
+        *({"name": ""}, {"name": "a" * 256}, {"name": "ü"}, {"wait_int": -1}, {"wait_int": 64}),
+        *({"extensions": -1}, {"extensions": 16}, {"max_message": 0}, {"max_message": 0x10000}),
+    ],
 )
 def test_values_out_of_range(values: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Service(**{"name": "a", **values})  # type: ignore[arg-type]
+
+
+def test_the_longest_name_is_one() -> None:
+    service = Service("a" * 255)
+    assert find_service([service.to_record()], service.name) == service
 
 
 def test_finding_a_service_among_others() -> None:
@@ -234,7 +279,9 @@ def test_finding_a_service_among_others() -> None:
 
 def test_a_message_beyond_what_the_service_takes() -> None:
     with pytest.raises(UsageError, match="the tag takes 20"):
-        next(exchange(Service("a", max_message=20), [Record(Tnf.UNKNOWN, payload=bytes(30))]))
+        next(exchange(Service("a", max_message=20), [Record(Tnf.UNKNOWN, payload=bytes(18))]))
+    longest = Record(Tnf.UNKNOWN, payload=bytes(17))
+    assert next(exchange(Service("a", max_message=20), [longest])) == Write(encode([longest]))
 
 
 def test_whatever_is_written_the_tag_has_an_answer() -> None:

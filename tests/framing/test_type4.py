@@ -1,5 +1,6 @@
 """Type 4 tags: the reader's procedures against the card, and against whatever else may answer."""
 
+import re
 from random import Random
 
 import pytest
@@ -120,6 +121,53 @@ def answers(procedure: Procedure[object], responses: list[bytes]) -> object:
     raise AssertionError("it does not end")
 
 
+def test_the_bytes_on_the_air() -> None:
+    """Whatever a container claims, no command has more than 246 bytes of data, and none asks for more."""
+    container, commands = bytes.fromhex("000F 20 FFFF FFFF 0406 E104 0400 00 00 9000"), Commands()
+    answer = iter([b"\x90\x00", b"\x90\x00", container, b"\x90\x00", b"\x00\x02hi\x90\x00", b"\x90\x00", b"\x90\x00"])
+
+    def send(procedure: Procedure[object]) -> object:
+        try:
+            command = next(procedure)
+            while True:
+                commands.append(command)
+                command = procedure.send(next(answer))
+        except StopIteration as stop:
+            return stop.value
+
+    memory = send(open_type4())
+    assert isinstance(memory, Type4Memory)
+    assert send(memory.read()) == b"hi"
+    send(memory.write(b"ho"))
+    assert [command.hex().upper() for command in commands] == [
+        *("00A4040007D276000085010100", "00A4000C02E103", "00B000000F", "00A4000C02E104", "00B00000F6"),
+        "00D60000040002686F",
+    ]
+
+
+@pytest.mark.parametrize(("version", "max_write"), [("20", "0001"), ("2F", "00F6"), ("30", "00F6")])
+def test_other_containers_that_are_taken(version: str, max_write: str) -> None:
+    container = bytes.fromhex(f"000F {version} 000F {max_write} 0406 E104 0400 00 00")
+    assert isinstance(answers(open_type4(), [OK, OK, container + OK, OK]), Type4Memory)
+
+
+@pytest.mark.parametrize(
+    ("response", "said"), [(b"\x6a\x82", "answers 6A82$"), (b"x\x69\x82", "answers 6982$"), (b"", "answers nothing$")]
+)
+def test_what_a_card_answered_is_told(response: bytes, said: str) -> None:
+    with pytest.raises(PeerError) as caught:
+        answers(open_type4(), [response])
+    assert re.search(said, caught.value.cause)
+
+
+@pytest.mark.parametrize(("said", "kept"), [(OK, b"\x00"), (b"\x69\x82", b"\xff")])
+def test_a_lock_counts_where_the_card_takes_it_and_keeps_it(said: bytes, kept: bytes) -> None:
+    memory = answers(open_type4(), OPENING)
+    assert isinstance(memory, Type4Memory)
+    with pytest.raises(UsageError, match="cannot be locked"):
+        answers(memory.lock(), [OK, said, GOOD[:14] + kept + OK, OK])
+
+
 @pytest.mark.parametrize(
     ("at", "response"),
     [
@@ -132,6 +180,7 @@ def answers(procedure: Procedure[object], responses: list[bytes]) -> object:
         (2, GOOD + b"\x00" + OK),
         (2, b"\x00\x0e" + GOOD[2:] + OK),
         (2, GOOD[:2] + b"\x10" + GOOD[3:] + OK),
+        (2, GOOD[:2] + b"\x40" + GOOD[3:] + OK),
         (2, GOOD[:3] + b"\x00\x0e" + GOOD[5:] + OK),
         (2, GOOD[:5] + b"\x00\x00" + GOOD[7:] + OK),
         (2, GOOD[:7] + b"\x06\x08" + GOOD[9:] + OK),

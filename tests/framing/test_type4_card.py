@@ -13,6 +13,24 @@ SELECT_NDEF = b"\x00\xa4\x00\x0c\x02" + NDEF_FILE
 READ = b"\x00\xb0\x00\x00\xf6"
 
 
+class Noted(StoredNdef):
+    """Writes down what it is told."""
+
+    def __init__(self, message: bytes = b"") -> None:
+        super().__init__(message)
+        self.told: list[object] = []
+
+    def begin(self) -> None:
+        self.told.append("begin")
+
+    def written(self, message: bytes) -> None:
+        super().written(message)
+        self.told.append(message)
+
+    def end(self) -> None:
+        self.told.append("end")
+
+
 def card_with(message: bytes, *commands: bytes) -> Type4Card:
     card = Type4Card(StoredNdef(message), capacity=100)
     card.activate()
@@ -26,6 +44,7 @@ def card_with(message: bytes, *commands: bytes) -> Type4Card:
     [
         (b"", "6700"),
         (b"\x00\xb0\x00", "6700"),
+        (b"\x80\xb0\x00", "6700"),
         (b"\x80\xb0\x00\x00\x01", "6E00"),
         (b"\x00\xca\x00\x00", "6D00"),
         (b"\x00\xa4\x04\x00\x02\x3f\x00", "6A82"),
@@ -64,6 +83,28 @@ def test_a_reading_goes_to_the_end_of_the_message_and_no_further() -> None:
     assert card.process(b"\x00\xb0\x00\x64\x10") == bytes(2) + OK
 
 
+def test_the_container_says_what_the_card_takes() -> None:
+    expected = bytes.fromhex("000F 20 00F6 00F6 0406 E104 0066 00 00")
+    assert card_with(b"", SELECT_CC).process(b"\x00\xb0\x00\x00\x0f") == expected + OK
+
+
+def test_a_file_may_be_full_and_longer_than_a_command() -> None:
+    """Le of 0 stands for 256 bytes, and an offset has two."""
+    file, message = Noted(), bytes(range(250)) * 4
+    card = Type4Card(file, capacity=len(message))
+    card.activate()
+    for command in (SELECT_APPLICATION, SELECT_NDEF):
+        card.process(command)
+    for at in range(0, len(message), 200):
+        written = (2 + at).to_bytes(2, "big") + b"\xc8" + message[at : at + 200]
+        assert card.process(b"\x00\xd6" + written) == OK
+    assert card.process(b"\x00\xd6\x00\x00\x02\x03\xe8") == OK
+    assert file.told == ["begin", message]  # it is told once there is a length
+    read = [card.process(b"\x00\xb0" + at.to_bytes(2, "big") + b"\x00") for at in range(0, 1024, 256)]
+    assert [len(each) for each in read] == [258, 258, 258, 1002 - 3 * 256 + 2]
+    assert b"".join(each[:-2] for each in read) == b"\x03\xe8" + message
+
+
 def test_what_changes_between_two_readings_is_seen_from_the_beginning_only() -> None:
     file = StoredNdef(b"first message")
     card = Type4Card(file)
@@ -92,11 +133,30 @@ def test_a_length_beyond_the_file_is_no_message() -> None:
 def test_what_one_reader_wrote_is_nothing_for_the_next() -> None:
     card = card_with(b"", SELECT_NDEF)
     card.process(b"\x00\xd6\x00\x02\x06secret")
-    card.deactivate()
-    card.activate()
+    card.activate()  # before the field of the first was seen to go
     for command in (SELECT_APPLICATION, SELECT_NDEF, b"\x00\xd6\x00\x00\x02\x00\x06"):
         card.process(command)
     assert card.process(READ) == b"\x00\x06" + bytes(6) + OK
+
+
+def test_what_one_reader_was_shown_is_not_what_the_next_one_is() -> None:
+    file = Noted(b"secret")
+    card = Type4Card(file)
+    for shown in (b"secret", b"other!"):
+        card.activate()
+        file.message = shown
+        for command in (SELECT_APPLICATION, SELECT_NDEF):
+            card.process(command)
+        assert card.process(b"\x00\xb0\x00\x02\x06") == shown + OK
+    card.process(b"\x00\xd6\x00\x02\x06secret")
+    card.deactivate()
+    assert not any(card._image + card._buffer)
+    assert file.told == ["begin", "begin", "end"]
+
+
+def test_what_was_erased_is_not_read_on() -> None:
+    card = card_with(b"secret", SELECT_NDEF, b"\x00\xb0\x00\x00\x02", b"\x00\xd6\x00\x00\x02\x00\x00")
+    assert card.process(b"\x00\xb0\x00\x02\x06") == bytes(6) + OK
 
 
 def test_a_message_is_taken_once() -> None:

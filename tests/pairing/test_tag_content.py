@@ -146,6 +146,12 @@ def test_apps_that_are_none(app: str) -> None:
         TagContent(app=app)
 
 
+def test_the_longest_app() -> None:
+    TagContent(app="a." + "b" * 126)
+    with pytest.raises(UsageError, match="Android"):
+        TagContent(app="a." + "b" * 127)
+
+
 SPOILED = bytes((0xFB, 0xFF, *range(0x20, 0x2E)))
 TELLING = Bootstrap(1, (Model.SECRET,), HASH, secret=SPOILED)
 
@@ -161,6 +167,7 @@ TELLING = Bootstrap(1, (Model.SECRET,), HASH, secret=SPOILED)
         b64encode(SPOILED).decode(),
         urlsafe_b64encode(SPOILED).decode().rstrip("="),
         *(urlsafe_b64encode(bytes(n) + SPOILED + bytes(2)).decode() for n in range(3)),
+        *(urlsafe_b64encode(b"\xff" * n + SPOILED + b"\xff\xff").decode() for n in range(3)),
         urlsafe_b64encode(TELLING.encode()).decode(),
         TELLING.encode().hex(),
         "".join(f"%{ord(c):02x}" for c in TELLING.to_text()),
@@ -182,6 +189,12 @@ def test_a_url_that_tells_the_secret(told: str) -> None:
     with pytest.raises(PeerError, match="secret") as read_back:
         TagContent.decode(message)
     assert told not in str(read_back.value)
+
+
+def test_a_url_with_two_bytes_of_the_secret_tells_nothing() -> None:
+    parts = (SPOILED[:2], SPOILED[1:3], SPOILED[-2:])
+    told = "/".join(f"{base45.encode(part)}/{b64encode(part).decode()}/{part.hex()}" for part in parts)
+    TagContent(f"https://example.com/{told.replace(' ', '%20')}", TELLING)
 
 
 def test_no_secret_is_shown() -> None:

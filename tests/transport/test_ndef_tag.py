@@ -21,6 +21,7 @@ class MemoryTag:
 
     def __init__(self, card: Type4Card, *, left: int = 1_000_000, latency: float = 0.0) -> None:
         self.card, self.left, self.latency = card, left, latency
+        self.is_closed = False
         card.activate()
 
     async def transceive(self, command: bytes) -> bytes:
@@ -31,16 +32,19 @@ class MemoryTag:
         return self.card.process(command)
 
     async def close(self) -> None:
+        self.is_closed = True
         self.card.deactivate()
 
 
 async def test_store_read_and_lock() -> None:
-    tag = await open_tag(MemoryTag(Type4Card(StoredNdef(), capacity=300)))
+    held = MemoryTag(Type4Card(StoredNdef(), capacity=300))
+    tag = await open_tag(held)
     assert (tag.type, tag.capacity, tag.is_writable) == (TagType.TYPE_4, 300, True)
     await tag.store(b"message")
     assert await tag.read() == b"message"
     await tag.lock()
     await tag.close()
+    assert held.is_closed
 
 
 async def test_a_tag_that_keeps_something_else() -> None:

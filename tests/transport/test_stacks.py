@@ -124,9 +124,12 @@ class Broken:
         self.fails, self.calls = fails, list[str]()
 
     async def _note(self, call: str) -> None:
-        self.calls.append(call)
         if call == self.fails:
+            self.calls.append(call)
             raise LinkError(call)
+        for _ in range(5):  # it takes longer than to fail
+            await asyncio.sleep(0)
+        self.calls.append(call)
 
     async def start(self, clients: Clients) -> None:
         await self._note("start")

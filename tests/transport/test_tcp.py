@@ -1,16 +1,17 @@
 """Frames over TCP, on loopback."""
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
-from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost
+from oob.errors import DeviceNotFound, LinkBusy, LinkError, LinkLost, PeerError
 from oob.framing.gatt import MessageType
 from oob.transport import frame_stream, tcp
 from oob.transport.peripheral import MAX_CLIENTS, Peripheral
-from oob.transport.tcp import TcpStack, connect, local_address
+from oob.transport.tcp import TcpStack, connect, local_address, tcp_listener
 
 HANDSHAKE = MessageType.HANDSHAKE
 
@@ -74,7 +75,8 @@ async def test_a_second_client_is_told_that_the_device_is_busy(stack: TcpStack, 
 
 async def test_nobody_there_and_an_address_in_use(stack: TcpStack, listener: Peripheral) -> None:
     other = TcpStack(*stack.address)
-    with pytest.raises(LinkError, match="cannot listen"):
+    assert other.address == stack.address
+    with pytest.raises(LinkError, match=r"cannot listen at 127.0.0.1 port \d+: .*in use"):
         await Peripheral(other).start()
     address = stack.address
     await listener.close()
@@ -84,8 +86,8 @@ async def test_nobody_there_and_an_address_in_use(stack: TcpStack, listener: Per
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64])
 async def test_a_host_that_is_none(host: str) -> None:
-    with pytest.raises(LinkError, match="cannot listen at"):
-        await Peripheral(TcpStack(host, 1)).start()
+    with pytest.raises(LinkError, match="cannot listen at .*: .*label"):
+        await tcp_listener(host, 1).start()
     with pytest.raises(DeviceNotFound):
         await connect(host, 1)
 
@@ -155,6 +157,49 @@ async def test_who_connects_at_the_last_moment_is_not_left_hanging(stack: TcpSta
     writer.close()
 
 
+async def test_who_connects_after_the_end_is_sent_away(stack: TcpStack, listener: Peripheral) -> None:
+    await listener.close()
+    one, other = socket.socketpair()
+    with other:
+        reader, writer = await asyncio.open_connection(sock=one)
+        stack._on_connection(reader, writer)
+        assert writer.is_closing()
+        assert (stack._streams, stack._tasks) == ({}, set())
+        await writer.wait_closed()
+
+
+async def test_nothing_is_left_of_who_went_or_was_dropped(stack: TcpStack, listener: Peripheral) -> None:
+    for _ in range(3):
+        _, writer = await asyncio.open_connection(*stack.address)
+        writer.close()
+        await writer.wait_closed()
+    _, staying = await asyncio.open_connection(*stack.address)
+    async with asyncio.timeout(5):
+        while len(stack._tasks) != 1 or len(stack._streams) != 1:
+            await asyncio.sleep(0)
+    await listener.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert stack._streams == {}
+    staying.close()
+
+
+async def test_a_client_that_is_gone_is_told_nothing_and_a_slow_one_is_waited_for(stack: TcpStack) -> None:
+    sent: list[tuple[bytes, bool]] = []
+
+    class Stream(frame_stream.FrameStream):
+        def __init__(self) -> None:
+            pass
+
+        async def send(self, frame: bytes, last: bool) -> None:
+            sent.append((frame, last))
+
+    stack._streams["here"] = Stream()
+    await stack.notify("here", b"x")
+    assert sent == [(b"x", True)]
+    with pytest.raises(LinkLost):
+        await stack.notify("gone", b"x")
+
+
 async def test_a_client_that_reads_nothing_holds_up_nothing(
     stack: TcpStack, listener: Peripheral, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +215,43 @@ async def test_a_client_that_reads_nothing_holds_up_nothing(
             await asyncio.sleep(0)
         async with asyncio.timeout(5):
             await (listener.close() if closes else stack.disconnect(next(iter(stack._streams))))
+        assert not stream._writer.transport.get_write_buffer_size()  # nor is anything kept for it
         writer.close()
+
+
+async def test_a_client_that_reads_gets_all_that_was_sent_before_the_end(stack: TcpStack, listener: Peripheral) -> None:
+    reader, writer = await asyncio.open_connection(*stack.address)
+    while not stack._streams:
+        await asyncio.sleep(0)
+    peer, stream = next(iter(stack._streams.items()))
+    for _ in range(8000):  # more than the kernel takes at once
+        await stream.send(bytes(512), last=False)
+    assert stream._writer.transport.get_write_buffer_size()
+    _, received = await asyncio.gather(stack.disconnect(peer), reader.read())
+    assert len(received) == 8000 * 514
+    writer.close()
+
+
+async def test_the_longest_frame_and_one_beyond() -> None:
+    reader = asyncio.StreamReader()
+    stream = frame_stream.FrameStream(reader, None)  # type: ignore[arg-type]
+    reader.feed_data(b"\x02\x00" + b"x" * 512 + b"\x02\x01")
+    assert await stream.receive() == b"x" * 512
+    with pytest.raises(PeerError, match="513 bytes"):  # before any of it came
+        await asyncio.wait_for(stream.receive(), 5)
+
+
+async def test_the_end_of_a_burst_waits_for_room() -> None:
+    class Full:
+        def write(self, data: bytes) -> None: ...
+
+        async def drain(self) -> None:
+            raise ConnectionResetError
+
+    stream = frame_stream.FrameStream(asyncio.StreamReader(), Full())  # type: ignore[arg-type]
+    await stream.send(b"x", last=False)
+    with pytest.raises(LinkLost):
+        await stream.send(b"x", last=True)
 
 
 async def test_frames_after_the_end_are_not_sent(stack: TcpStack, listener: Peripheral) -> None:
@@ -210,6 +291,24 @@ def test_what_a_hint_says(hint: str, address: tuple[str, int] | None) -> None:
 )
 def test_a_hint_that_points_out_of_the_house(hint: str) -> None:
     assert local_address(hint) is None
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        ("127.0.0.0 127.255.255.255", "126.255.255.255 128.0.0.0"),
+        ("10.0.0.0 10.255.255.255", "9.255.255.255 11.0.0.0"),
+        ("172.16.0.0 172.31.255.255", "172.15.255.255 172.32.0.0"),
+        ("192.168.0.0 192.168.255.255", "192.167.255.255 192.169.0.0"),
+        ("169.254.0.0 169.254.255.255", "169.253.255.255 169.255.0.0"),
+        ("[::1]", "[::] [::2]"),
+        ("[fe80::] [febf:ffff::]", "[fe7f:ffff::] [fec0::]"),
+        ("[fc00::] [fdff:ffff::]", "[fbff:ffff::] [fe00::]"),
+    ],
+)
+def test_the_house_ends_where_its_networks_do(inside: str, outside: str) -> None:
+    assert all(local_address(f"{host}:1") for host in inside.split())
+    assert not any(local_address(f"{host}:1") for host in outside.split())
 
 
 async def test_a_hint_that_no_resolver_takes() -> None:

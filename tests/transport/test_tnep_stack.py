@@ -1,7 +1,7 @@
 """The emulated tag, from the reader's side and from that of the front-end, which fails, hangs and comes back."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import pytest
@@ -80,6 +80,7 @@ class Faulty:
         self._failing.set_exception(LinkError("unplugged", step="reader"))
 
     async def close(self) -> None:
+        assert self.card is None  # a front-end is let go of once it emulates no more
         self.closed += 1
 
 
@@ -181,29 +182,36 @@ async def test_each_tap_is_greeted_anew() -> None:
 
 
 def test_a_tap_that_had_selected_may_come_again_for_30_s(run_virtual: Run) -> None:
-    async def main(away: float, ending: Callable[[TnepStack], None], is_kept: bool) -> None:
+    Ending = Callable[[TnepStack, Notes], Awaitable[None]]
+
+    async def main(away: float, ending: Ending, is_kept: bool) -> None:
         notes, count = Notes(), iter(range(9))
         stack = await started(notes, greet=lambda: [URL, Record(Tnf.EXTERNAL, b"a.example:n", bytes((next(count),)))])
         stack.begin()
         first = stack.content()
-        ending(stack)
+        await ending(stack, notes)
         stack.end()
         await asyncio.sleep(away)
         stack.begin()
         assert (stack.content() == first) == is_kept
         await stack.stop()
 
-    def says(*messages: bytes) -> Callable[[TnepStack], None]:
-        def say(stack: TnepStack) -> None:
+    def says(*messages: bytes) -> Ending:
+        async def say(stack: TnepStack, notes: Notes) -> None:
             for message in messages:
                 stack.written(message)
 
         return say
 
+    async def refused(stack: TnepStack, notes: Notes) -> None:
+        stack.written(SELECT)
+        await stack.disconnect(notes.peers[-1])
+
     run_virtual(main(0, says(), False))
     run_virtual(main(KEPT - 0.1, says(SELECT), True))
     run_virtual(main(KEPT + 0.1, says(SELECT), False))
     run_virtual(main(0, says(SELECT, DESELECT), False))
+    run_virtual(main(0, refused, False))
 
 
 def test_what_is_kept_is_kept_for_as_long_as_the_conversation_may_be_taken_up(run_virtual: Run) -> None:

@@ -22,8 +22,12 @@ async def test_calls_are_made_one_after_the_other_in_one_thread() -> None:
     threads = await asyncio.gather(*(worker.run(threading.get_ident, 5) for _ in range(5)))
     assert len(set(threads)) == 1
     assert threads[0] != threading.get_ident()
+    thread = await worker.run(threading.current_thread, 5)
+    assert thread.daemon  # or the program could not end while a call hangs
     worker.close()
     worker.close()
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 async def test_a_call_that_never_returns_is_left_behind() -> None:
@@ -37,6 +41,8 @@ async def test_a_call_that_never_returns_is_left_behind() -> None:
 
 async def test_a_call_that_is_given_up_ends_before_the_next_one_begins() -> None:
     worker, free, order = Worker("the reader"), threading.Event(), list[str]()
+    unheeded: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheeded.append(context))
 
     def slow() -> None:
         free.wait(5)
@@ -51,4 +57,5 @@ async def test_a_call_that_is_given_up_ends_before_the_next_one_begins() -> None
     await second
     assert first.cancelled()
     assert order == ["first", "second"]
+    assert unheeded == []
     worker.close()
