@@ -254,17 +254,17 @@ async def test_it_is_engaged_as_long_as_its_client_may_come_back(stack: Notes) -
     peripheral = Peripheral(stack, timing=Timing(resume=0.05))
     await peripheral.start()
     peripheral.on_connect("b")
-    assert not peripheral.is_engaged
+    engaged = [peripheral.is_engaged]
     link, id = await talk(peripheral)
-    assert peripheral.is_engaged
+    engaged.append(peripheral.is_engaged)
     peripheral.on_disconnect("a")
-    assert peripheral.is_engaged
+    engaged.append(peripheral.is_engaged)
     come_back(peripheral, "c", id)
-    assert peripheral.is_engaged
+    engaged.append(peripheral.is_engaged)
     peripheral.on_disconnect("c")
     with pytest.raises(LinkLost):
         await link.receive(5)
-    assert not peripheral.is_engaged
+    assert [*engaged, peripheral.is_engaged] == [False, True, True, True, False]
     await peripheral.close()
 
 
@@ -317,6 +317,16 @@ async def test_a_client_takes_its_conversation_up_from_another_address(periphera
     assert await waiting == (HANDSHAKE, b"message 3")
     await link.close()
     assert stack.disconnected == ["b"]
+
+
+async def test_what_is_taken_up_has_the_frames_of_the_new_connection(peripheral: Peripheral, stack: Notes) -> None:
+    link, id = await talk(peripheral)
+    peripheral.on_disconnect("a")
+    peripheral.on_connect("b")
+    peripheral.on_subscribe("b", True)
+    peripheral.on_write("b", resume(id), 182)
+    await link.send(HANDSHAKE, bytes(1000))
+    assert max(map(len, said(stack, "b"))) == 182
 
 
 async def test_a_reply_that_the_loss_cut_off_waits_for_the_client(peripheral: Peripheral, stack: Notes) -> None:
