@@ -85,6 +85,7 @@ def test_tlvs_before_the_message(data: str, message: bytes) -> None:
     [
         ("02 03 2505 04", range(37, 42)),  # page address 2 of 16 bytes, and 5 bytes more; 5 bytes
         ("01 03 2520 04", range(37, 41)),  # 32 lock bits
+        ("01 03 2521 04", range(37, 42)),
         ("02 03 2c00 04", range(44, 300)),
         ("02 03 5302 03", range(43, 45)),
     ],
@@ -117,6 +118,18 @@ def test_tlvs_that_contradict_themselves(data: str, words: str) -> None:
         opened(formatted(bytes.fromhex(data)))
 
 
+def test_a_tlv_may_end_with_the_tag() -> None:
+    memory = opened(formatted(b"\xfd\x06" + bytes(6), units=1))
+    assert (memory.capacity, memory.is_writable) == (0, False)
+
+
+def test_a_tag_that_was_locked_is_not_writable_any_more() -> None:
+    chip = SimulatedNtag()
+    memory = opened(chip)
+    drive(memory.lock(), chip.process)
+    assert not memory.is_writable
+
+
 def test_a_message_beyond_the_tag_can_be_written_over() -> None:
     chip = formatted(b"\x03\x90")
     with pytest.raises(PeerError, match="does not end"):
@@ -127,7 +140,12 @@ def test_a_message_beyond_the_tag_can_be_written_over() -> None:
 
 @pytest.mark.parametrize(
     ("container", "words"),
-    [("00000000", "not formatted"), ("e1201200", "not formatted"), ("e11012f0", "everybody")],
+    [
+        ("00000000", "not formatted"),
+        ("e1201200", "not formatted"),
+        ("e11012f0", "everybody"),
+        ("e1101210", "everybody"),
+    ],
 )
 def test_what_is_no_readable_ndef_tag(container: str, words: str) -> None:
     chip = SimulatedNtag()
@@ -136,7 +154,7 @@ def test_what_is_no_readable_ndef_tag(container: str, words: str) -> None:
         opened(chip)
 
 
-@pytest.mark.parametrize("access", [0x0F, 0x08])
+@pytest.mark.parametrize("access", [0x0F, 0x08, 0x01])
 def test_a_read_only_tag(access: int) -> None:
     chip = formatted(b"\x03\x01A\xfe", access=access)
     assert not opened(chip).is_writable

@@ -34,6 +34,7 @@ class LargeTag(SimulatedChip):
         verb, count, rest = command[0], command[4], command[5:]
         numbers = []
         for _ in range(count):
+            assert rest[0] in (0x80, 0x00)
             size = 2 if rest[0] & 0x80 else 3
             numbers.append(int.from_bytes(rest[1:size], "little"))
             rest = rest[size:]
@@ -99,6 +100,7 @@ def test_a_tag_larger_than_any_message_and_than_any_frame() -> None:
         (attributes("10 00 01 000d 00000000 00 01 000000"), PeerError, "no such tag"),
         (attributes("10 04 01 000d 00000000 00 01 0000d1"), PeerError, "no such tag"),
         (attributes("10 04 01 ffff 00000000 00 01 001101"), PeerError, "no such tag"),
+        (attributes("10 04 01 000d 00000000 00 01 010000"), PeerError, "no such tag"),
     ],
 )
 def test_what_is_no_attribute_block(block: bytes, kind: type[Exception], words: str) -> None:
@@ -174,6 +176,27 @@ def test_lock_is_for_ever() -> None:
         if number != 14:  # the register, which is no part of the message
             chip.process(b"\x08\x01\x09\x00\x01" + bytes((0x80, number)) + b"\xff" * 16)
     assert chip.blocks == before
+
+
+@pytest.mark.parametrize("chip_code", [0xF0, 0xF1])
+def test_what_was_just_written_is_locked_as_it_is(chip_code: int) -> None:
+    chip = SimulatedFelica()
+    identity = bytearray(chip.blocks[0x83])
+    identity[9] = chip_code
+    chip.blocks[0x83] = bytes(identity)
+    memory = opened(chip)
+    drive(memory.write(b"stays"), chip.process)
+    drive(memory.lock(), chip.process)
+    assert not memory.is_writable
+    assert read(chip) == b"stays"
+
+
+@pytest.mark.parametrize("chip_code", [0x00, 0xEF, 0xF2])
+def test_no_other_chip_is_locked(chip_code: int) -> None:
+    chip = SimulatedFelica()
+    chip.blocks[0x83] = bytes(9) + bytes((chip_code,)) + bytes(6)
+    with pytest.raises(UsageError, match="Lite"):
+        lock(chip)
 
 
 def test_a_torn_lock_can_be_completed() -> None:

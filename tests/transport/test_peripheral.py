@@ -228,6 +228,44 @@ async def test_strangers_to_the_stack_are_ignored(peripheral: Peripheral, stack:
     peripheral.on_subscribe("who", True)
     peripheral.on_disconnect("who")
     assert stack.notified == stack.disconnected == []
+    assert peripheral._active is None
+
+
+async def test_a_frame_of_one_byte_is_none_that_costs_the_place(peripheral: Peripheral, stack: Notes) -> None:
+    peripheral.on_connect("a")
+    peripheral.on_write("a", b"\x01", 20)
+    await settle()
+    assert stack.disconnected == []
+
+
+async def test_who_is_dropped_is_not_waited_for(peripheral: Peripheral, stack: Notes) -> None:
+    for peer in ("a", "b"):
+        peripheral.on_connect(peer)
+        write(peripheral, peer, b"x")
+    await settle()
+    assert len(peripheral._tasks) == 1  # BUSY, until "b" subscribes
+    peripheral.on_write("b", b"", 20)
+    await settle()
+    assert stack.disconnected == ["b"]
+    assert peripheral._tasks == set()
+
+
+async def test_it_is_engaged_as_long_as_its_client_may_come_back(stack: Notes) -> None:
+    peripheral = Peripheral(stack, timing=Timing(resume=0.05))
+    await peripheral.start()
+    peripheral.on_connect("b")
+    engaged = [peripheral.is_engaged]
+    link, id = await talk(peripheral)
+    engaged.append(peripheral.is_engaged)
+    peripheral.on_disconnect("a")
+    engaged.append(peripheral.is_engaged)
+    come_back(peripheral, "c", id)
+    engaged.append(peripheral.is_engaged)
+    peripheral.on_disconnect("c")
+    with pytest.raises(LinkLost):
+        await link.receive(5)
+    assert [*engaged, peripheral.is_engaged] == [False, True, True, True, False]
+    await peripheral.close()
 
 
 async def test_an_unsubscribed_client_is_waited_for_again(peripheral: Peripheral, stack: Notes) -> None:
@@ -279,6 +317,16 @@ async def test_a_client_takes_its_conversation_up_from_another_address(periphera
     assert await waiting == (HANDSHAKE, b"message 3")
     await link.close()
     assert stack.disconnected == ["b"]
+
+
+async def test_what_is_taken_up_has_the_frames_of_the_new_connection(peripheral: Peripheral, stack: Notes) -> None:
+    link, id = await talk(peripheral)
+    peripheral.on_disconnect("a")
+    peripheral.on_connect("b")
+    peripheral.on_subscribe("b", True)
+    peripheral.on_write("b", resume(id), 182)
+    await link.send(HANDSHAKE, bytes(1000))
+    assert max(map(len, said(stack, "b"))) == 182
 
 
 async def test_a_reply_that_the_loss_cut_off_waits_for_the_client(peripheral: Peripheral, stack: Notes) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from oob.errors import DeviceNotFound, LinkError, LinkLost, LinkTimeout, OobError, PeerError, UsageError
 from oob.framing.gatt import MessageType
 from oob.framing.ndef import Record, Tnf
+from oob.framing.procedure import TagType
 from oob.framing.type4_card import StoredNdef, Type4Card
 from oob.sim.field import Field, FieldModel, FieldTag
 from oob.transport.carrier import beside
 from oob.transport.link import FramedLink, Timing
-from oob.transport.nfc import Card
+from oob.transport.nfc import Card, tag_lost
 from oob.transport.peripheral import Peripheral
-from oob.transport.tnep_poller import EXCHANGE_WAIT, GOODBYE, RETAP, connect, tap
+from oob.transport.tnep_poller import ASK, EXCHANGE_WAIT, GOODBYE, MAX_ASK, REST, RETAP, connect, tap
 from oob.transport.tnep_stack import nfc_listener
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -250,8 +252,10 @@ def test_reconnect_after_close_and_close_while_it_runs(run_virtual: Run) -> None
         await closing
         with pytest.raises(LinkError, match="closed"):
             await again
+        commands = field.commands
         with pytest.raises(LinkError, match="closed"):
             await carrier_of(client).reconnect()
+        assert field.commands == commands  # no tag is asked for it
         assert field.held == set()
         await listener.close()
 
@@ -318,6 +322,35 @@ def test_the_device_is_asked_while_somebody_waits_and_not_else(run_virtual: Run)
     run_virtual(main())
 
 
+def test_the_device_is_asked_again_after_a_while_and_not_at_once(run_virtual: Run) -> None:
+    async def main() -> None:
+        loop, field, asked = asyncio.get_running_loop(), Field(), list[float]()
+        listener = await offered(field)
+        client = await linked(field)
+        await client.send(HANDSHAKE, b"q")
+        device = await listener.accept()
+        await device.receive(5)
+        carrier = carrier_of(client)
+        exchange = carrier._exchange
+
+        async def noted(frames: list[bytes]) -> None:
+            if not frames:
+                asked.append(loop.time())
+            await exchange(frames)
+
+        carrier._exchange = noted
+        begin = loop.time()
+        with pytest.raises(LinkTimeout):
+            await client.receive(2)
+        pauses = [after - before for before, after in pairwise([begin, *asked])]
+        assert ASK <= pauses[0] < 2 * ASK <= pauses[1] < 3 * ASK
+        assert MAX_ASK <= max(pauses) < 1.5 * MAX_ASK
+        await client.close()
+        await listener.close()
+
+    run_virtual(main())
+
+
 def test_a_send_that_is_cancelled_has_still_left(run_virtual: Run) -> None:
     """An exchange comes to its end: what the tag had to say is not lost."""
 
@@ -375,6 +408,30 @@ def test_a_tag_that_leaves_too_early_is_waited_for_again(run_virtual: Run) -> No
         assert loop.time() - begin == pytest.approx(3)
         assert field.held == set()
         await listener.close()
+
+    run_virtual(main())
+
+
+def test_a_tag_that_never_stays_is_given_up_in_time(run_virtual: Run) -> None:
+    class Fleeting:
+        name, type, taps = "simulated", TagType.TYPE_4, 0
+
+        async def tap(self, timeout: float) -> "Fleeting":
+            self.taps += 1
+            return self
+
+        async def transceive(self, command: bytes) -> bytes:
+            await asyncio.sleep(0.01)
+            raise tag_lost()
+
+        async def close(self) -> None: ...
+
+    async def main() -> None:
+        reader = Fleeting()
+        with pytest.raises(LinkLost):
+            await tap(reader, 3)
+        assert 3 - REST - 0.01 <= asyncio.get_running_loop().time() <= 3
+        assert reader.taps < 3 / REST
 
     run_virtual(main())
 
