@@ -250,24 +250,6 @@ async def test_who_is_dropped_is_not_waited_for(peripheral: Peripheral, stack: N
     assert peripheral._tasks == set()
 
 
-async def test_it_is_engaged_as_long_as_its_client_may_come_back(stack: Notes) -> None:
-    peripheral = Peripheral(stack, timing=Timing(resume=0.05))
-    await peripheral.start()
-    peripheral.on_connect("b")
-    engaged = [peripheral.is_engaged]
-    link, id = await talk(peripheral)
-    engaged.append(peripheral.is_engaged)
-    peripheral.on_disconnect("a")
-    engaged.append(peripheral.is_engaged)
-    come_back(peripheral, "c", id)
-    engaged.append(peripheral.is_engaged)
-    peripheral.on_disconnect("c")
-    with pytest.raises(LinkLost):
-        await link.receive(5)
-    assert [*engaged, peripheral.is_engaged] == [False, True, True, True, False]
-    await peripheral.close()
-
-
 async def test_an_unsubscribed_client_is_waited_for_again(peripheral: Peripheral, stack: Notes) -> None:
     peripheral.on_connect("a")
     write(peripheral, "a", b"a")
