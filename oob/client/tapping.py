@@ -6,14 +6,13 @@ from types import TracebackType
 from typing import Self
 
 from oob.errors import LinkLost, UsageError
-from oob.framing.ndef import encode
 from oob.pairing import Bootstrap
 from oob.pairing.tag_content import TagContent
 from oob.progress import Progress, Report, silent
 from oob.transport.link import Link, Timing
 from oob.transport.nfc import Reader
 from oob.transport.readers import open_reader
-from oob.transport.tnep_poller import RETAP, Tapped, connect
+from oob.transport.tnep_poller import REST, Tapped, connect
 from oob.transport.tnep_poller import tap as read_tag
 
 TAP_WAIT = 30.0
@@ -69,9 +68,9 @@ async def tap(
     """Wait for a tag and read it; what is returned is to be closed, for example by `async with`.
 
     `reader` is "usb", "tty:USB0:pn532", "pcsc" and so on, or None for the first that is found; one that is opened here
-    is closed with the tap. Raises DeviceNotFound for no tag within `timeout` seconds, LinkLost within 60 s more for one
-    that comes and never lets itself be selected, LinkError and UsageError where there is no reader, PeerError for what
-    is no such tag.
+    is closed with the tap. Raises DeviceNotFound for no tag within `timeout` seconds, LinkLost for one that
+    comes and never lets itself be selected, LinkError and UsageError where there is no reader, PeerError for what is no
+    such tag.
     """
     used = open_reader(reader) if reader is None or isinstance(reader, str) else reader
     opened = None if used is reader else used
@@ -82,10 +81,11 @@ async def tap(
             try:
                 return await _held(tapped, opened, timing, report)
             except LinkLost as error:  # what it shows the next time may be new
-                if asyncio.get_running_loop().time() >= deadline + RETAP:
-                    raise  # a tag that stays, and refuses whatever is said to it
+                if asyncio.get_running_loop().time() + REST > deadline:
+                    raise
                 report(Progress("client", "tap again", error.cause))
-            left = max(0.0, deadline - asyncio.get_running_loop().time())
+            await asyncio.sleep(REST)
+            left = deadline - asyncio.get_running_loop().time()
     except BaseException:
         if opened is not None:
             await opened.close()
@@ -95,7 +95,7 @@ async def tap(
 async def _held(tapped: Tapped, opened: Reader | None, timing: Timing | None, report: Report) -> Tap:
     """Understand what the tag says, and take hold of a device's own one: from here on it knows of this client."""
     try:
-        content = TagContent.decode(encode(tapped.records))
+        content = TagContent.of(tapped.records)
         link = None if tapped.service is None else await connect(tapped, timing=timing, report=report)
     except BaseException:
         await tapped.close()

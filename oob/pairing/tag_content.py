@@ -9,7 +9,7 @@ Whoever has the tag in hand can copy, rewrite or swap it: nothing here is truste
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,8 +65,12 @@ class TagContent:
 
     @classmethod
     def decode(cls, message: bytes) -> "TagContent":
-        """Read an NDEF message; records of others may stand around. PeerError where one of ours is malformed."""
-        records = decode(message)
+        """Read an NDEF message as `of` reads its records. PeerError also for what is none."""
+        return cls.of(decode(message))
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "TagContent":
+        """Read NDEF records; those of others may stand around. PeerError where one of ours is malformed."""
         found = (
             only(records, Tnf.WELL_KNOWN, URI_TYPE),
             only(records, Tnf.EXTERNAL, BOOTSTRAP_TYPE),

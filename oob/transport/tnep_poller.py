@@ -29,7 +29,6 @@ REST: Final = 0.1
 """Seconds before a tag that could not be read is tried again."""
 EXCHANGE_WAIT: Final = 5.0
 """Seconds that a tag has for what was written to it, whatever waiting times it asks for."""
-_ANOTHER: Final = "this is another tag than before, or it shows something new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,9 @@ async def connect(tapped: Tapped, *, timing: Timing | None = None, report: Repor
     """Select the pairing service of a tag; return the link, which closes the tag in the end, not the reader.
 
     From here on a tap that breaks off goes on with the next one, within the `resume` of `timing`: the device knows that
-    it may come again, and shows the same then. A tag that has left since it was read is waited for; where it shows
-    something new by then, that is LinkLost: `tap` again. Raises UsageError where the tag has no such service, also
-    LinkError, PeerError. After an error the tag is let go of.
+    it may come again, and shows the same then. Raises LinkLost for a tag that has left since it was read, which may
+    show something new by now: `tap` again. UsageError where it has no such service, also other LinkErrors, PeerError.
+    After an error the tag is let go of.
     """
     if tapped.service is None:
         raise UsageError("the tag only tells how to pair; nothing goes through it", step="tap")
@@ -114,23 +113,8 @@ class _PollerCarrier:
         self._asking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Select the service, also of a tag that left since it was read, and comes again within 30 s.
-
-        Raises LinkLost for one that then shows something else, LinkError, PeerError.
-        """
-        deadline, is_there = asyncio.get_running_loop().time() + RETAP, True
-        while True:
-            try:
-                if not is_there:
-                    await self._take_up()
-                return await finish(asyncio.create_task(self._select()))
-            except LinkLost as error:
-                if error.cause == _ANOTHER or asyncio.get_running_loop().time() >= deadline:
-                    raise
-                self._report(Progress("client", "tap again", error.cause))
-            await self._tag.close()
-            await asyncio.sleep(REST)
-            is_there = False
+        """Select the service. Raises LinkLost, other LinkErrors, PeerError."""
+        await finish(asyncio.create_task(self._select()))
 
     async def send(self, frame: bytes, last: bool) -> None:
         """Keep a frame until the burst is complete; then write it, and read what the device has for us."""
@@ -182,7 +166,8 @@ class _PollerCarrier:
             await tapped.close()
             if self._closed:
                 raise link_closed()
-            raise LinkLost(_ANOTHER, step="tap", remedy="Tap again, and use what it shows then")
+            cause = "this is another tag than before, or it shows something new"
+            raise LinkLost(cause, step="tap", remedy="Tap again, and use what it shows then")
         self._tag, self._selected, self._inbox = tapped.tag, False, Inbox()
 
     async def _ask(self) -> None:

@@ -20,6 +20,7 @@ from oob.sim.ways import StaticTagWay, TapWay
 from oob.transport.carrier import beside
 from oob.transport.nfc import Reader
 from oob.transport.nfc_profile import SERVICE
+from oob.transport.tnep_poller import REST
 from oob.transport.tnep_stack import nfc_listener
 
 URL = "https://maker.example/d/7"
@@ -110,7 +111,7 @@ def test_a_tag_that_refuses_each_selection_is_not_tapped_for_ever() -> None:
                     await tap(field, timeout=5)
         return asyncio.get_running_loop().time()
 
-    assert run(main()) < 5 + 60 + 1
+    assert run(main()) <= 5
 
 
 @pytest.mark.parametrize("message", [b"\x00", encode([Record(Tnf.EXTERNAL, BOOTSTRAP_TYPE, b"\xa0")])])
@@ -165,8 +166,6 @@ def test_taps_that_break_off_share_the_time(monkeypatch: pytest.MonkeyPatch) -> 
     async def read(reader: Reader, timeout: float, *, report: Report) -> None:
         left.append(timeout)
         await asyncio.sleep(min(3, timeout))
-        if timeout == 0:
-            raise DeviceNotFound("no tag came")
 
     async def leave(*_: object) -> None:
         await asyncio.sleep(1)
@@ -174,9 +173,9 @@ def test_taps_that_break_off_share_the_time(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("oob.client.tapping.read_tag", read)
     monkeypatch.setattr("oob.client.tapping._held", leave)
-    with pytest.raises(DeviceNotFound):
+    with pytest.raises(LinkLost, match="something new"):
         run(tap(Field(), timeout=10))
-    assert left == pytest.approx([10, 6, 2, 0])
+    assert left == pytest.approx([10, 6 - REST, 2 - 2 * REST])
 
 
 @pytest.mark.parametrize("carrier", ["nfc", "nfc-static"])

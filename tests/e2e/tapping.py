@@ -19,7 +19,7 @@ from oob.cose import CoseKey
 from oob.crypto import Algorithm, Hash, SigningKey
 from oob.device import Device
 from oob.errors import LinkLost, OobError
-from oob.framing.ndef import Record, encode
+from oob.framing.ndef import Record
 from oob.issuance import Certificate, IssuerSession
 from oob.issuance.client import Bound
 from oob.pairing import Model
@@ -130,7 +130,7 @@ class Tapping:
         """Tap and pair, by what the tap shows or by the passcode."""
         records, link = await self.link(reader)
         try:
-            shown = TagContent.decode(encode(records)).bootstrap
+            shown = TagContent.of(records).bootstrap
             return await self.client.pair(link, shown or self.device.offer.out_of_band())
         finally:
             await link.close()

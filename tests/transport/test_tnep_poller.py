@@ -436,40 +436,12 @@ def test_a_tag_that_never_stays_is_given_up_in_time(run_virtual: Run) -> None:
     run_virtual(main())
 
 
-def test_a_tag_that_left_since_it_was_read_is_waited_for(run_virtual: Run) -> None:
-    async def main() -> None:
-        loop, field = asyncio.get_running_loop(), Watched(FieldModel(0.01))
-        listener = await offered(field)
-        for after in range(10):
-            tapped = await tap(field, 5)
-            field.near(False)
-            connecting = asyncio.create_task(connect(tapped))
-            await asyncio.sleep(after)
-            field.torn_after = after  # and it leaves once more
-            field.near()
-            async with await connecting:
-                assert len(field.held) == 1
-        assert field.held == set()
-        tapped = await tap(field, 5)
-        field.near(False)
-        begin = loop.time()
-        with pytest.raises(DeviceNotFound):
-            await connect(tapped)
-        assert loop.time() - begin == pytest.approx(RETAP, abs=0.2)
-        assert field.held == set()
-        await listener.close()
-
-    run_virtual(main())
-
-
-async def test_a_tag_that_shows_something_new_before_it_was_selected_is_to_be_read_again() -> None:
-    field, numbers = Watched(), iter(range(9))
-    listener = nfc_listener(field, lambda: [Record(Tnf.WELL_KNOWN, b"U", bytes((next(numbers),)))])
-    await listener.start()
-    await asyncio.sleep(0)
+async def test_a_tag_that_left_since_it_was_read_is_to_be_read_again() -> None:
+    field = Watched()
+    listener = await offered(field)
     tapped = await tap(field, 5)
     field.part()
-    with pytest.raises(LinkLost, match="shows something new"):
+    with pytest.raises(LinkLost):
         await connect(tapped)
     assert field.held == set()
     await (await linked(field)).close()
